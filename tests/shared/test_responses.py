@@ -1,0 +1,18 @@
+import math
+
+import numpy as np
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.responses import json_bytes
+
+
+def test_what_is_no_number_is_null() -> None:
+    assert json_bytes({"x": [1.5, math.nan, math.inf, -math.inf, None]}) == b'{"x":[1.5,null,null,null,null]}'
+    assert json_bytes(np.array([1.0, np.nan])) == b"[1.0,null]"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_float_comes_back_to_its_last_bit(value: float) -> None:
+    assert orjson.loads(json_bytes(value)) == value
