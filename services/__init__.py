@@ -1,0 +1,1 @@
+"""The three services: each imports `shared` and itself, and meets the others over HTTP only."""

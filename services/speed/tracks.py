@@ -1,0 +1,53 @@
+"""Corners of one frame and where they went in the next: pyramidal Lucas-Kanade, checked backwards.
+
+Shi & Tomasi, Good features to track (CVPR 1994); Bouguet, Pyramidal implementation of the Lucas Kanade feature tracker
+(Intel, 2000).
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.uint8]
+Points = NDArray[np.float64]
+
+FEATURES = 350
+QUALITY = 0.002
+WINDOW = (13, 13)
+LEVELS = 3
+RETURN_LEVELS = 1
+"""The way back is looked for beside where the track began: half the cost of looking anew, and rotations as true."""
+STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.01)
+RETURN_PX = 0.5
+"""A track must come back this close to where it began."""
+
+
+def corners(frame: Grey) -> NDArray[np.float32]:
+    """Pixels (x, y) [corners, 1, 2], at most FEATURES of them, apart by an eightieth of the width."""
+    spacing = max(5.0, frame.shape[1] / 80)
+    found = cv2.goodFeaturesToTrack(frame, FEATURES, QUALITY, spacing, blockSize=5)
+    return np.empty((0, 1, 2), np.float32) if found is None else np.asarray(found, np.float32)
+
+
+def track(earlier: Grey, later: Grey, begun: NDArray[np.float32] | None = None) -> tuple[Points, Points]:
+    """Where the corners of the earlier frame, or those `begun` [corners, 1, 2], went: pixels [tracks, 2] before and
+    after."""
+    begun = corners(earlier) if begun is None else begun
+    if not len(begun):
+        return np.empty((0, 2)), np.empty((0, 2))
+    moved, found = _flow(earlier, later, begun, LEVELS, begun, 0)
+    back, found_back = _flow(later, earlier, moved, RETURN_LEVELS, begun, cv2.OPTFLOW_USE_INITIAL_FLOW)
+    astray = np.linalg.norm((back - begun).reshape(-1, 2), axis=1)
+    good = found & found_back & (astray < RETURN_PX)
+    return begun.reshape(-1, 2)[good].astype(np.float64), moved.reshape(-1, 2)[good].astype(np.float64)
+
+
+def _flow(
+    source: Grey, target: Grey, points: NDArray[Any], levels: int, guess: NDArray[Any], flags: int
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(
+        source, target, points, guess.copy(), winSize=WINDOW, maxLevel=levels, criteria=STOP, flags=flags
+    )
+    return moved, status.ravel() == 1
