@@ -1,0 +1,1 @@
+"""Statements in, vectors, groups and bits out."""

@@ -1,0 +1,43 @@
+"""Requests to try the text service with, shown on the docs page."""
+
+from typing import Any
+
+EMBEDDINGS: dict[str, Any] = {
+    "Two sentences": {"input": ["A man is riding a horse.", "Someone rides an animal."], "model": "text-embedding"},
+    "64 dimensions, packed": {"input": "How do I top up my card?", "dimensions": 64, "encoding_format": "base64"},
+}
+
+_STATEMENTS = [
+    "My card still has not arrived after two weeks.",
+    "When will the card that I ordered be delivered?",
+    "I never received my new bank card in the post.",
+    "How do I change the PIN of my card?",
+    "Can I set a new PIN at any cash machine?",
+    "I forgot my PIN and it is blocked now.",
+    "Why was I charged a fee for the transfer?",
+    "The exchange rate of my transfer was wrong.",
+    "My transfer to another country is still pending.",
+    "[crosstalk 00:58:01]",
+]
+
+CLUSTER: dict[str, Any] = {
+    "Three topics": {"texts": _STATEMENTS, "k": 3, "projection": "pca", "seed": 1},
+    "Let it choose k": {"texts": _STATEMENTS, "k": "auto", "min_words": 3, "projection": "tsne"},
+}
+
+INFORMATION: dict[str, Any] = {
+    "A conversation": {
+        "texts": [
+            "The unemployment rate in Ohio fell to four percent in March.",
+            "Yeah, mm-hmm.",
+            "I think that the rate will fall.",
+            "Uh-huh.",
+        ],
+        "per_token": True,
+    },
+    "Against a corpus": {
+        "texts": ["the dog chased a comet"],
+        "corpus": ["the dog chased the cat", "a cat slept", "the dog slept"],
+        "smoothing": 1,
+    },
+}

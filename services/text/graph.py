@@ -1,0 +1,139 @@
+"""The sentence model as an ONNX graph, written node by node from its weights.
+
+BERT encoder (Devlin et al. 2019: post-norm blocks, erf-GELU, learned positions), mean over the attended tokens,
+then L2 normalisation, as the model's own `modules.json` lists them. Opset 18, float32.
+
+Inputs  `input_ids`, `attention_mask`: int64 (batch, length), length at most 512.
+Output  `embedding`: float32 (batch, 384), each row of length 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from services.text.weights import Tensors
+
+LAYERS = 6
+HEADS = 12
+HIDDEN = 384
+HEAD = HIDDEN // HEADS
+LAYER_NORM_EPSILON = 1e-12
+OPSET = 18
+IR_VERSION = 9
+# Added to the scores of padding before the softmax: e**-10000 is 0 in float32, and no row turns into NaN.
+MASKED = -10000.0
+
+
+class GraphWriter:
+    """Collects nodes and initializers; each call adds one node and returns the name of its output."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self.tensors = tensors
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, onnx.TensorProto] = {}
+
+    def __call__(self, operator: str, *inputs: str, out: str | None = None, **attributes: Any) -> str:
+        output = out or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def constant(self, name: str, value: NDArray[Any]) -> str:
+        if name not in self.initializers:
+            self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def integers(self, *values: int) -> str:
+        return self.constant("i_" + "_".join(map(str, values)), np.array(values, dtype=np.int64))
+
+    def scalar(self, name: str, value: float) -> str:
+        return self.constant(name, np.array(value, dtype=np.float32))
+
+    def linear(self, x: str, name: str) -> str:
+        """`x W^T + b`; the transposed weight is stored, so that the graph multiplies plainly."""
+        weight = self.constant(f"{name}.weight", self.tensors[f"{name}.weight"].T)
+        bias = self.constant(f"{name}.bias", self.tensors[f"{name}.bias"])
+        return self("Add", self("MatMul", x, weight), bias)
+
+    def layer_norm(self, x: str, name: str) -> str:
+        scale = self.constant(f"{name}.weight", self.tensors[f"{name}.weight"])
+        bias = self.constant(f"{name}.bias", self.tensors[f"{name}.bias"])
+        return self("LayerNormalization", x, scale, bias, axis=-1, epsilon=LAYER_NORM_EPSILON)
+
+
+def build(tensors: Tensors) -> onnx.ModelProto:
+    graph = GraphWriter(tensors)
+    mask = graph("Cast", "attention_mask", to=TensorProto.FLOAT)
+    absent = graph("Sub", graph.scalar("one", 1.0), mask)
+    penalty = graph("Mul", graph("Unsqueeze", absent, graph.integers(1, 2)), graph.scalar("masked", MASKED))
+    x = _embeddings(graph)
+    for layer in range(LAYERS):
+        x = _block(graph, x, penalty, f"encoder.layer.{layer}")
+    _pooling(graph, x, mask)
+    return _model(graph)
+
+
+def _embeddings(graph: GraphWriter) -> str:
+    words = graph.constant("words", graph.tensors["embeddings.word_embeddings.weight"])
+    # A sentence is segment 0 throughout: its row of the segment table is added to the positions once and for all.
+    table = graph.tensors["embeddings.position_embeddings.weight"]
+    positions = graph.constant("positions", table + graph.tensors["embeddings.token_type_embeddings.weight"][0])
+    length = graph("Shape", "input_ids", start=1, end=2)
+    here = graph("Slice", positions, graph.integers(0), length, graph.integers(0))
+    total = graph("Add", graph("Gather", words, "input_ids"), here)
+    return graph.layer_norm(total, "embeddings.LayerNorm")
+
+
+def _block(graph: GraphWriter, x: str, penalty: str, name: str) -> str:
+    context = _attention(graph, x, penalty, f"{name}.attention.self")
+    attended = graph("Add", graph.linear(context, f"{name}.attention.output.dense"), x)
+    attended = graph.layer_norm(attended, f"{name}.attention.output.LayerNorm")
+    inner = _gelu(graph, graph.linear(attended, f"{name}.intermediate.dense"))
+    return graph.layer_norm(
+        graph("Add", graph.linear(inner, f"{name}.output.dense"), attended), f"{name}.output.LayerNorm"
+    )
+
+
+def _attention(graph: GraphWriter, x: str, penalty: str, name: str) -> str:
+    def heads(part: str, order: list[int]) -> str:
+        split = graph("Reshape", graph.linear(x, f"{name}.{part}"), graph.integers(0, 0, HEADS, HEAD))
+        return graph("Transpose", split, perm=order)
+
+    query, key, value = heads("query", [0, 2, 1, 3]), heads("key", [0, 2, 3, 1]), heads("value", [0, 2, 1, 3])
+    scores = graph("Mul", graph("MatMul", query, key), graph.scalar("head_scale", HEAD**-0.5))
+    weights = graph("Softmax", graph("Add", scores, penalty), axis=-1)
+    merged = graph("Transpose", graph("MatMul", weights, value), perm=[0, 2, 1, 3])
+    return graph("Reshape", merged, graph.integers(0, 0, HIDDEN))
+
+
+def _gelu(graph: GraphWriter, x: str) -> str:
+    """`x/2 (1 + erf(x / sqrt 2))`, Hendrycks and Gimpel 2016, in the order that runtimes recognise."""
+    erf = graph("Erf", graph("Div", x, graph.scalar("sqrt_2", 2**0.5)))
+    return graph("Mul", graph("Mul", x, graph("Add", erf, graph.scalar("one", 1.0))), graph.scalar("half", 0.5))
+
+
+def _pooling(graph: GraphWriter, x: str, mask: str) -> None:
+    last = graph.integers(-1)
+    kept = graph("Mul", x, graph("Unsqueeze", mask, last))
+    total = graph("ReduceSum", kept, graph.integers(1), keepdims=0)
+    count = graph("ReduceSum", mask, graph.integers(1), keepdims=1)
+    mean = graph("Div", total, count)
+    norm = graph("ReduceL2", mean, last, keepdims=1)
+    graph("Div", mean, norm, out="embedding")
+
+
+def _model(graph: GraphWriter) -> onnx.ModelProto:
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", HIDDEN])
+    body = helper.make_graph(graph.nodes, "all-MiniLM-L6-v2", inputs, [output], list(graph.initializers.values()))
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="vernier")
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,189 @@
+"""The text service over HTTP."""
+
+import time
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from services.text import examples, grouping
+from services.text.answers import check_cluster, cluster_answer, information_answer
+from services.text.embedder import shorten
+from services.text.model import DIMENSIONS, MODEL_NAME
+from services.text.openai_shape import answer_bytes
+from services.text.schemas import (
+    ClusterRequest,
+    ClusterResponse,
+    EmbeddingRequest,
+    EmbeddingResponse,
+    InformationRequest,
+    InformationResponse,
+    OpenAIErrorResponse,
+)
+from services.text.serving import TextEmbedding, refuse_empty
+from services.text.settings import TextSettings
+from shared.bodies import JsonBody, json_body
+from shared.context import current_context
+from shared.errors import FieldError, NotFound, TooLarge, Unprocessable
+from shared.openapi import CACHEABLE, DESCRIPTIONS, OPENAI_ERRORS, job, json_request, problems
+from shared.progress import reporter
+from shared.repository import Repository
+from shared.responses import json_bytes
+from shared.workers import Workers, WorkersDep
+
+JSON = "application/json"
+EMBEDDINGS_PATH = "/v1/embeddings"
+INLINE_VECTORS = 8
+"""Up to so many vectors, 30 microseconds each, are printed on the event loop: the way to a thread costs more."""
+
+
+async def _repository(request: Request) -> Repository[TextEmbedding]:
+    return cast(Repository[TextEmbedding], request.app.state.repository)
+
+
+async def _settings(request: Request) -> TextSettings:
+    return cast(TextSettings, request.app.state.settings)
+
+
+GROUPED, SCORED = 500, 5_000
+"""So many texts to group, or to score, count in the queue as one computation more."""
+EMBEDDED = 0.5
+"""Share of a clustering's work that its vectors are, about."""
+
+RepositoryDep = Annotated[Repository[TextEmbedding], Depends(_repository)]
+SettingsDep = Annotated[TextSettings, Depends(_settings)]
+
+_read_embedding_request = json_body(EmbeddingRequest)
+
+embeddings = APIRouter(tags=["text"])
+router = APIRouter(tags=["text"])
+
+_openai_refusals: dict[int | str, dict[str, Any]] = {
+    status: {"model": OpenAIErrorResponse, "description": text}
+    for status, text in {
+        400: "The request is invalid: malformed, or an input is empty, or there are too many",
+        404: "There is no such model",
+        413: DESCRIPTIONS[413],
+        415: DESCRIPTIONS[415],
+        503: DESCRIPTIONS[503],
+        504: DESCRIPTIONS[504],
+    }.items()
+}
+_truncated = {
+    "description": "How many inputs were cut at 256 tokens; absent when none was",
+    "schema": {"type": "integer"},
+}
+
+
+@embeddings.post(
+    EMBEDDINGS_PATH,
+    summary="Sentence vectors, as OpenAI's API answers them",
+    description=f"""Each text becomes {DIMENSIONS} numbers of length 1: the cosine of two texts is the dot product of
+their vectors. Made for English. The model reads 256 tokens (about 190 words) of a text; `X-Truncated` says how many
+inputs were longer. The vector of a text does not depend on the texts beside it (cosine 0.999999 or more).
+
+Request, answer and errors have OpenAI's shape, so its clients work unchanged; what OpenAI calls invalid is 400.""",
+    response_model=EmbeddingResponse,
+    responses={200: {"headers": {"X-Truncated": _truncated}}, **_openai_refusals},
+    openapi_extra={**CACHEABLE, **OPENAI_ERRORS, **json_request(EmbeddingRequest, examples.EMBEDDINGS)},
+)
+async def create_embeddings(request: Request) -> Response:
+    state = request.app.state
+    workers: Workers = state.workers
+    body = await _read_embedding_request(request, workers)
+    _check_request(body, state.settings)
+    repository: Repository[TextEmbedding] = state.repository
+    with repository.use(MODEL_NAME) as model:
+        batch, vectors = await model.embed(body.input, refuse_empty)
+        started = time.monotonic()
+        vectors = shorten(vectors, body.dimensions or DIMENSIONS)
+        facts = body.encoding_format, model.name, model.version, batch.token_count
+        few = len(vectors) <= INLINE_VECTORS
+        content = answer_bytes(vectors, *facts) if few else await workers.run(answer_bytes, vectors, *facts)
+        model.batcher.statistics.finished(time.monotonic() - started)
+    headers = {"X-Truncated": str(batch.truncated_count)} if batch.truncated_count else {}
+    return Response(content, headers=headers, media_type=JSON)
+
+
+@router.post(
+    "/v1/text/cluster",
+    summary="Texts in groups by meaning",
+    description="""Texts become sentence vectors, vectors become groups (k-means, seeded), and each group says what it
+is about: its words by class-based TF-IDF, and the texts nearest to its centre. Labels count from 0, the largest group.
+
+`silhouette` (cosine, -1..1) says how far the groups are apart: short texts of one conversation rarely reach 0.1, clear
+topics 0.25 and more. With `k: "auto"` the answer has the whole `curve`, with each k's stability under resampling.
+
+Brackets that transcribers write, `[crosstalk 00:58:01]` or `[inaudible]`, are not read. Texts of fewer than
+`min_words` words get label -1 and no point. The plane is PCA's, or t-SNE's (seconds for a thousand texts).""",
+    response_model=ClusterResponse,
+    responses=problems(415, 422),
+    openapi_extra={**CACHEABLE, **job("cluster"), **json_request(ClusterRequest, examples.CLUSTER)},
+)
+async def cluster_texts(
+    repository: RepositoryDep,
+    settings: SettingsDep,
+    workers: WorkersDep,
+    body: Annotated[ClusterRequest, JsonBody(ClusterRequest)],
+) -> Response:
+    _limit("texts", len(body.texts), settings.max_cluster_texts)
+    selection = await workers.run(grouping.select, body.texts, body.min_words)
+    check_cluster(body, selection)
+    with repository.use(MODEL_NAME) as model:
+        batch, vectors = await model.embed(selection.texts, report=reporter(0, EMBEDDED))
+    context = current_context.get()
+    check = context.check if context else lambda: None
+    parameters: dict[str, Any] = {"k": body.k, "plane": body.projection, "seed": body.seed}
+    found = await workers.run_costing(
+        1 + len(vectors) / GROUPED,
+        grouping.group,
+        selection,
+        vectors,
+        **parameters,
+        check=check,
+        report=reporter(EMBEDDED, 1),
+    )
+    answer = cluster_answer(body, selection, found, model.version, batch.truncated_count)
+    return Response(await workers.run(json_bytes, answer), media_type=JSON)
+
+
+@router.post(
+    "/v1/text/information",
+    summary="How much each text says, in bits",
+    description="""Unigram surprisal. With c(w) the count of word w in the corpus, N its words, a the smoothing and V
+its types plus one for all words that it lacks:
+
+    p(w) = (c(w) + a) / (N + a V)      bits(w) = -log2 p(w)      bits(text) = sum over its words
+
+Rank by `bits`, the total: the mean per word puts a rare "uh-huh" above a sentence of substance. Without `corpus` the
+texts are their own, and each is scored against the others: its own counts are taken out. With `corpus` nothing is
+taken out of it for the scores, while its own texts are compared without themselves for the percentile.
+
+Words are runs of letters and digits with inner apostrophes, case folded; `[crosstalk 00:58:01]` and the like are not
+read; mm, hmm, uh, um, er, ah, huh and yeah count as one word, `<filler>`; "soooo" counts as "soo".
+`entropy_bits` = - sum f log2 f with f = c/N is the mean surprisal of the corpus's words without smoothing.""",
+    response_model=InformationResponse,
+    responses=problems(415, 422),
+    openapi_extra={**CACHEABLE, **json_request(InformationRequest, examples.INFORMATION)},
+)
+async def score_information(
+    settings: SettingsDep,
+    workers: WorkersDep,
+    body: Annotated[InformationRequest, JsonBody(InformationRequest)],
+) -> Response:
+    _limit("texts", len(body.texts) + len(body.corpus or ()), settings.max_information_texts)
+    cost = 1 + (len(body.texts) + len(body.corpus or ())) / SCORED
+    return Response(await workers.run_costing(cost, information_answer, body, settings.max_words), media_type=JSON)
+
+
+def _check_request(body: EmbeddingRequest, settings: TextSettings) -> None:
+    if body.model is not None and body.model != MODEL_NAME:
+        detail = f"there is no model {body.model[:100]!r} here; leave `model` out or ask for {MODEL_NAME!r}"
+        raise NotFound(detail, errors=[FieldError("/model", detail)])
+    if len(body.input) > settings.max_inputs:
+        detail = f"{len(body.input):,} inputs, more than the {settings.max_inputs:,} that one request may have"
+        raise Unprocessable(detail, errors=[FieldError("/input", detail)])
+
+
+def _limit(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise TooLarge(f"{count:,} {what}, more than the {most:,} that one request may have")

@@ -1,0 +1,39 @@
+"""Settings of the text service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.text.model import MODELS
+from shared.settings import ModelSettings
+
+
+class TextSettings(ModelSettings):
+    process: ClassVar[str] = "text"
+
+    port: int = Field(default=8102, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    max_body_bytes: int = Field(default=16 << 20, ge=1)
+    """Largest request body taken, in bytes."""
+    models: Path = MODELS
+    """Folder that `python -m services.text.build_model --out FOLDER` wrote."""
+    tokens_per_run: int = Field(default=256, ge=256)
+    """Padded tokens that go through the sentence model at once, at most: bounds its memory, about 40 KB a token, and
+    how long a text waits for the run before it, about 31 ms. More makes a CPU no faster."""
+    max_queue_tokens: int = Field(default=600_000, ge=256)
+    """Tokens that may wait for the sentence model, of all requests; more are answered 503 with Retry-After."""
+    batch_delay_s: float = Field(default=0.0, ge=0, le=1)
+    """How long an idle core waits for more texts before it runs those that are there, in seconds; 0 never waits."""
+    max_inputs: int = Field(default=2048, ge=1)
+    """Inputs of one embedding request, at most."""
+    max_tokens: int = Field(default=300_000, ge=256)
+    """Tokens of one request that go through the sentence model, at most."""
+    max_cluster_texts: int = Field(default=5_000, ge=1)
+    """Texts of one clustering request, at most; t-SNE takes about 12 s for 5,000."""
+    max_information_texts: int = Field(default=100_000, ge=1)
+    """Texts of one information request, corpus included, at most."""
+    max_words: int = Field(default=2_000_000, ge=1)
+    """Words of one information request, corpus included, at most."""

@@ -1,0 +1,49 @@
+"""Text as words: stage directions taken out, case and spelling of pauses evened, fillers gathered in one class."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+FILLER = "<filler>"
+
+# What transcribers write into the text about the recording: a bracket with a time in it, or with one of their words.
+_STAGE_DIRECTION = re.compile(
+    r"\[(?:[^\[\]\n]{0,80}?\d{1,2}:\d{2}[\d:]{0,6}"
+    r"|\s{0,3}(?:crosstalk|inaudible|unintelligible|laughter|laughs|applause|cheering|music|silence|pause|noise)"
+    r"[^\[\]\n]{0,80})\s{0,3}\]",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_FILLER = re.compile(r"m{2,}|h+m+|u+h+|u+m+|e+r+m*|a+h+|h+u+h+|y+e+a+h*|m+h+m+")
+_ELONGATED = re.compile(r"([^\W\d_])\1{2,}")
+_ROMAN = re.compile(r"[ivxlcdm]+")
+
+
+def strip_stage_directions(text: str) -> str:
+    """`text` without `[crosstalk 00:58:01]`, `[inaudible]` and the like, each replaced by a space."""
+    return _STAGE_DIRECTION.sub(" ", text)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words: runs of letters and digits with inner apostrophes, stage directions left out.
+
+    Case is folded by Unicode's full folding and the result is NFC, so that two spellings of one text give one answer.
+    """
+    folded = unicodedata.normalize("NFC", strip_stage_directions(text).casefold())
+    return [word.replace("’", "'") for word in _WORD.findall(folded)]
+
+
+def fold(word: str) -> str:
+    """The class that a word is counted in: `<filler>` for mm, hmm, uh, um, er, ah, huh, yeah; else itself, with
+    letters drawn out three times or more written twice ("soooo" as "soo"), Roman numerals excepted.
+    """
+    if _FILLER.fullmatch(word):
+        return FILLER
+    if _ROMAN.fullmatch(word):
+        return word
+    return _ELONGATED.sub(r"\1\1", word)
+
+
+def counted_words(text: str) -> list[str]:
+    return [fold(word) for word in words(text)]
