@@ -1,0 +1,67 @@
+"""The stats service as an application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from threadpoolctl import threadpool_limits
+
+from services.stats import aggregate_routes, answers, examples, routes
+from services.stats.aggregates.aggregate import KINDS, Aggregate
+from services.stats.keeping import Keeping
+from services.stats.schemas import CovarianceRequest, RegressionRequest, TrendRequest
+from services.stats.settings import StatsSettings
+from services.stats.store import Store
+from shared import redis
+from shared.app import App
+from shared.app import create_app as create_shared_app
+
+SUMMARY = "Regression, trend and covariance with their uncertainty; aggregates that many add to at once"
+
+
+def create_app(settings: StatsSettings) -> App:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Requests run side by side on the process's own threads; BLAS threads on top would only contend.
+        threadpool_limits(1)
+        warm_up()
+        client = redis.connect(settings.redis_url, timeout_s=settings.redis_timeout_s) if settings.redis_url else None
+        keeping = app.state.keeping = Keeping(None if client is None else _store(client, settings), app.state.workers)
+        app.state.health.loaded({**answers.MODELS, aggregate_routes.MODEL["name"]: aggregate_routes.MODEL["version"]})
+        try:
+            yield
+        finally:
+            await keeping.aclose()
+            if client is not None:
+                await client.aclose()
+
+    return create_shared_app(
+        settings,
+        title="Vernier stats",
+        summary=SUMMARY,
+        routers=[routes.router, aggregate_routes.router],
+        lifespan=lifespan,
+    )
+
+
+def _store(client: Redis, settings: StatsSettings) -> Store:
+    return Store(
+        client,
+        most=settings.max_aggregates,
+        keep_s=settings.idempotency_s,
+        most_keys=settings.max_idempotency_keys,
+    )
+
+
+def warm_up() -> None:
+    """Answer the examples once, so that the first request waits for no import and no page."""
+    for example in examples.REGRESSION.values():
+        answers.regression_answer(RegressionRequest(**example))
+    for example in examples.TREND.values():
+        answers.trend_answer(TrendRequest(**example), lambda: None, lambda _: None)
+    for example in examples.COVARIANCE.values():
+        answers.covariance_answer(CovarianceRequest(**example))
+    aggregate = Aggregate.of(KINDS, ["x", "y"])
+    aggregate.present(aggregate.merge([aggregate.fold({"x": np.arange(3.0), "y": np.arange(3.0)})] * 2))

@@ -1,0 +1,101 @@
+"""The stats service over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from services.stats import answers, examples
+from services.stats.requests import JSON, documented, numbers
+from services.stats.schemas import (
+    CovarianceAnswer,
+    CovarianceRequest,
+    RegressionAnswer,
+    RegressionRequest,
+    TrendAnswer,
+    TrendRequest,
+    TrendsAnswer,
+)
+from shared.context import current_context
+from shared.openapi import job, problems
+from shared.progress import progress
+from shared.workers import WorkersDep
+
+router = APIRouter(prefix="/v1/stats", tags=["stats"])
+
+
+@router.post(
+    "/regression",
+    summary="Least squares, with its uncertainty",
+    description="""Columns `x` and a response `y` to coefficients with standard errors, t, p and confidence intervals.
+
+The default is Householder QR of centred columns scaled by powers of two. `precision: high` reads every number as the
+decimal that it was written as and computes in integers: each figure is rounded once, however ill-conditioned the
+columns are. It reproduces all certified digits of NIST's linear regression sets.
+
+A column that is a linear combination of those before it is dropped, never silently: `dropped`, `rank` and `warnings`
+say so and its coefficient is null. `condition` says how near the others come to that.
+
+A table may be sent as `text/csv`, its first line naming the columns, with the parameters in the query.""",
+    response_model=RegressionAnswer,
+    responses=problems(406, 415, 422),
+    openapi_extra=documented(
+        RegressionRequest,
+        examples.REGRESSION,
+        examples.REGRESSION_TABLE,
+        {
+            "y": "the column of the response",
+            "x": "a column of x, as often as there are; else every other column",
+            "weights": "the column of weights",
+        },
+    ),
+)
+async def regress(
+    workers: WorkersDep, body: Annotated[RegressionRequest, Depends(numbers(RegressionRequest))]
+) -> Response:
+    return Response(await workers.run(answers.regression_answer, body), media_type=JSON)
+
+
+@router.post(
+    "/trend",
+    summary="Is there a monotone trend, and how steep",
+    description="""The Mann-Kendall test with Sen's slope: the same verdict whatever the unit or a monotone rescaling
+of the values. `tau` is the strength, -1..1; `slope` the median slope of all pairs of points.
+
+A `null` value is missing: it is left out, and the slopes are over the gap. p is taken from the tail itself, so that it
+is never 0 by rounding. The test takes the values to be independent; positive autocorrelation makes p too small.
+
+For an object of series the answer has one entry an id in every field; a series too short to be tested has nulls and
+says so in its `warnings`. A series may have 200,000 values.
+
+As `text/csv`, named by the first line, every column is a series but the one that the query names as `time`.""",
+    response_model=TrendAnswer | TrendsAnswer,
+    responses=problems(406, 415, 422),
+    openapi_extra={
+        **job("trend"),
+        **documented(
+            TrendRequest, examples.TREND, examples.TREND_TABLE, {"time": "the column of times; every other is a series"}
+        ),
+    },
+)
+async def find_trend(workers: WorkersDep, body: Annotated[TrendRequest, Depends(numbers(TrendRequest))]) -> Response:
+    context = current_context.get()
+    check = context.check if context is not None else lambda: None
+    return Response(await workers.run(answers.trend_answer, body, check, progress), media_type=JSON)
+
+
+@router.post(
+    "/covariance",
+    summary="Covariance or Pearson correlation of columns",
+    description="""Every column with every other. Columns are centred before anything is multiplied, so a large mean
+costs no digits; a correlation lies within -1..1 and is exactly 1 on the diagonal. A column that does not vary has no
+correlation: null.
+
+As `text/csv`, every column of the table takes part; an empty field or NA is missing.""",
+    response_model=CovarianceAnswer,
+    responses=problems(406, 415, 422),
+    openapi_extra=documented(CovarianceRequest, examples.COVARIANCE, examples.COVARIANCE_TABLE, {}),
+)
+async def covary(
+    workers: WorkersDep, body: Annotated[CovarianceRequest, Depends(numbers(CovarianceRequest))]
+) -> Response:
+    return Response(await workers.run(answers.covariance_answer, body), media_type=JSON)

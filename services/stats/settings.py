@@ -1,0 +1,26 @@
+"""Settings of the stats service."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class StatsSettings(Settings):
+    process: ClassVar[str] = "stats"
+
+    port: int = Field(default=8103, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    max_body_bytes: int = Field(default=128 << 20, ge=1)
+    """Largest request body taken, in bytes; 5,000,000 numbers of 17 digits are 100 MB."""
+    max_values: int = Field(default=5_000_000, ge=1)
+    """Values of one request, at most: told by its commas, before anything is parsed."""
+    redis_timeout_s: float = Field(default=2.0, gt=0)
+    """Seconds that a request about an aggregate waits for Redis, before it is answered 503."""
+    max_aggregates: int = Field(default=10_000, ge=1)
+    """Aggregates that are kept, at most; another is answered 503."""
+    idempotency_s: float = Field(default=86_400.0, gt=0)
+    """Seconds for which an Idempotency-Key of an aggregate counts once."""
+    max_idempotency_keys: int = Field(default=100_000, ge=1)
+    """Such keys kept of one aggregate, at most, some 200 bytes each; a batch with another one is answered 503."""

@@ -1,0 +1,60 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from services.stats import sen
+
+Make = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+
+SERIES: dict[str, Make] = {
+    "noise": lambda rng, t: rng.normal(size=len(t)),
+    "few integers": lambda rng, t: rng.integers(0, 10, len(t)).astype(float),
+    "rounded trend": lambda rng, t: np.round(0.01 * t + rng.normal(size=len(t))),
+    "line with rounding": lambda _, t: 0.1 * t,
+    "exact line": lambda _, t: 2.0 * t + 1,
+    "falling line": lambda _, t: -2.0 * t,
+    "walk": lambda rng, t: np.cumsum(rng.normal(size=len(t))),
+    "small change on a large level": lambda rng, t: 1e9 + 1e-3 * t + 1e-6 * rng.normal(size=len(t)),
+    "constant": lambda _, t: np.full(len(t), 3.0),
+}
+TIMES: dict[str, Make] = {
+    "steps": lambda _, t: t,
+    "seconds since 1970": lambda _, t: 1.5e9 + 15 * t,
+    "irregular": lambda rng, t: np.cumsum(rng.exponential(size=len(t))),
+}
+
+
+@pytest.mark.parametrize("series", SERIES)
+@pytest.mark.parametrize("times", TIMES)
+def test_every_rank_is_that_of_the_sorted_slopes(series: str, times: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sen, "LISTED_PAIRS", 2000)  # so that 300 points take the way of 100,000
+    rng = np.random.default_rng(1)
+    t = TIMES[times](rng, np.arange(300.0))
+    x = SERIES[series](rng, t)
+    ordered = np.sort(sen.differences(x) / sen.differences(t))
+    pairs = len(ordered)
+    slopes = sen.Slopes(x, t)
+    ranks = [0, 5, pairs // 3, (pairs - 1) // 2, pairs - 3, pairs - 2]
+    found = [slopes.at(rank, rank + 1) for rank in ranks]
+    assert found == [(ordered[rank], ordered[rank + 1]) for rank in ranks]
+
+
+def test_counts_are_exact_at_a_slope() -> None:
+    t = np.arange(200.0)
+    x = np.round(0.3 * t)
+    slopes = sen.differences(x) / sen.differences(t)
+    long = sen.Slopes(x, t)
+    for theta in (0.0, 0.25, 1 / 3, 0.5, 1.0):
+        assert long.count(theta, or_equal=False) == np.count_nonzero(slopes < theta)
+    for theta in (0.0, 0.25, 0.5, 1.0):  # 1/3 as a double is not the slope 1/3
+        assert long.count(theta, or_equal=True) == np.count_nonzero(slopes <= theta)
+
+
+def test_zero_has_no_sign() -> None:
+    x = np.tile([1.0, 2.0], 1000)
+    assert str(sen.Slopes(x, np.arange(2000.0)).at(1_000_000, 1_000_001)[0]) == "0.0"
+
+
+def test_differences_are_lag_by_lag() -> None:
+    assert sen.differences(np.array([1.0, 3.0, 7.0, 8.0])).tolist() == [2.0, 4.0, 1.0, 6.0, 5.0, 7.0]
