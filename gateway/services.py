@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.client import BROKEN, Client
 from gateway.guard import Guard, Guards
 from gateway.operations import Table, operations
+from shared.ending import end
 from shared.metrics import Metrics
 
 log = structlog.get_logger()
@@ -105,9 +106,7 @@ class Services:
 
     async def aclose(self) -> None:
         self._closed = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _watch(self, service: Service) -> None:
         while not self._closed:

@@ -18,6 +18,7 @@ from gateway.settings import GatewaySettings
 from shared import tracing
 from shared.asgi import Receive, Scope, Send
 from shared.context import RequestContext
+from shared.ending import end
 from shared.errors import ClientGone, Overloaded, UpstreamFailed
 from shared.websockets import GOING_AWAY, shortened
 
@@ -131,9 +132,7 @@ class _Relay:
                 async with asyncio.timeout(self._idle_s) as self._limit:
                     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
         for task in done:
             task.result()
         if not done:

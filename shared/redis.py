@@ -10,6 +10,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from shared.ending import end
+
 log = structlog.get_logger()
 
 WRITTEN_S, WRITTEN_PAUSE_S = 5.0, 0.005
@@ -74,6 +76,4 @@ class Breaker:
     async def aclose(self) -> None:
         self.closed = True
         if self._probe is not None:
-            self._probe.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._probe
+            await end(self._probe)

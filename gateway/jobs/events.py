@@ -1,7 +1,6 @@
 """Those who watch jobs: one read of Redis a moment for all of them, whatever their number."""
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -11,6 +10,7 @@ from redis.asyncio import Redis
 
 from gateway.jobs.job import FINAL, Fields
 from gateway.jobs.store import PREFIX
+from shared.ending import end
 from shared.redis import Failure
 
 log = structlog.get_logger()
@@ -109,9 +109,7 @@ class Watch:
 
     async def aclose(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
 
 def _event(entry: tuple[bytes, dict[bytes, bytes]]) -> Event:

@@ -1,7 +1,6 @@
 """The gateway's side of jobs as one thing: to be built with the application, started and closed with it."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 
 from redis.asyncio import Redis
@@ -13,6 +12,7 @@ from gateway.jobs.records import Records
 from gateway.jobs.store import Store
 from gateway.settings import GatewaySettings
 from shared import redis
+from shared.ending import end
 from shared.health import Health
 from shared.metrics import Metrics
 
@@ -44,9 +44,7 @@ class Jobs:
 
     async def aclose(self) -> None:
         if self._house is not None:
-            self._house.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._house
+            await end(self._house)
         if self._watch is not None:
             await self._watch.aclose()
         if self._redis is not None:

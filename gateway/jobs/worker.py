@@ -21,6 +21,7 @@ from gateway.jobs.store import Store
 from shared import redis
 from shared.app import App
 from shared.app import create_app as create_shared_app
+from shared.ending import end
 from shared.health import Health
 from shared.metrics import Metrics
 
@@ -68,9 +69,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         runner.hand_back()
         if lines:
             await asyncio.wait(lines, timeout=HAND_BACK_S)
-        for task in (house, leaving):
-            task.cancel()
-        await asyncio.gather(house, leaving, return_exceptions=True)
+        await end(house, leaving)
         await caller.aclose()
         await client.aclose()
 

@@ -19,6 +19,7 @@ from services.speed.service import Service
 from services.speed.sessions import Sessions, TakenOver
 from services.speed.streaming import Stream
 from shared.context import RequestContext
+from shared.ending import end
 from shared.errors import ClientGone, Overloaded, VernierError
 from shared.responses import json_bytes
 from shared.websockets import GOING_AWAY, LEAVING, SERVICE_RESTART
@@ -118,10 +119,7 @@ class Conversation:
         except TakenOver:
             await self._close(GOING_AWAY, "this session goes on over another connection")
         finally:
-            tasks = [each for each in (receiving, watching, self._care) if each is not None]
-            for each in tasks:
-                each.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*(each for each in (receiving, watching, self._care) if each is not None))
 
     async def _begin(self) -> None:
         """A session: the one asked for, if it is known and was opened alike, else another."""

@@ -15,6 +15,7 @@ from services.stats.aggregates.aggregate import Aggregate, Summary
 from services.stats.aggregates.aggregator import StateFault
 from services.stats.leastsquares import FloatArray
 from services.stats.store import Batch, Outcome, Store, Stored
+from shared.ending import end
 from shared.errors import Conflict, FieldError, NotFound, Overloaded, Unavailable, Unprocessable, VernierError
 from shared.redis import Failure
 from shared.workers import Workers
@@ -78,9 +79,7 @@ class Keeping:
                 raise unknown(id)
 
     async def aclose(self) -> None:
-        for task in self._settling.values():
-            task.cancel()
-        await asyncio.gather(*self._settling.values(), return_exceptions=True)
+        await end(*self._settling.values())
 
     @property
     def _kept(self) -> Store:

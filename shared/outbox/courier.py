@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from shared.ending import end
 from shared.outbox.store import Item, Outbox
 from shared.redis import Failure
 
@@ -31,16 +32,18 @@ class Courier:
         self._look_s, self._longest_s, self._lease_s = look_s, longest_s, lease_s
         self._pause_s = look_s
         self._task: asyncio.Task[None] | None = None
+        self._claim: asyncio.Task[list[Item]] | None = None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
 
     async def aclose(self) -> None:
-        """What is under way is delivered again by whoever claims it next."""
+        """What was under way is due again at once, for whoever claims it next."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
+        if self._claim is not None:
+            with contextlib.suppress(*Failure):
+                await self._outbox.postpone(await self._claim, 0)
 
     async def _run(self) -> None:
         while True:
@@ -57,7 +60,13 @@ class Courier:
 
     async def _round(self) -> bool:
         """Whether there may be more to do at once."""
-        items = await self._outbox.claim(self._lease_s, AT_ONCE)
+        self._claim = asyncio.create_task(self._outbox.claim(self._lease_s, AT_ONCE))
+        items = await asyncio.shield(self._claim)  # what Redis has given is known, also where this is cancelled
+        more = await self._hand_over(items)
+        self._claim = None
+        return more
+
+    async def _hand_over(self, items: list[Item]) -> bool:
         for index, item in enumerate(items):
             if not await self._deliver(item):
                 self._pause_s = min(self._longest_s, 2 * self._pause_s)

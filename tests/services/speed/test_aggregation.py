@@ -69,9 +69,9 @@ class Watched:
     def counted(self, outcome: str) -> float | None:
         return self._metrics.registry.get_sample_value("speed_additions_total", {"outcome": outcome})
 
-    async def until_counted(self, outcome: str) -> None:
+    async def until_counted(self, outcome: str, times: int = 1) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while not self.counted(outcome):  # noqa: ASYNC110
+            while self.counted(outcome) != times:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 
@@ -145,6 +145,23 @@ async def test_what_stats_missed_is_made_good_once(stats: Stats, redis_url: str)
             assert third.counted("made_good") == 1
 
 
+async def test_what_stats_refuses_after_its_return_is_given_up(stats: Stats, redis_url: str) -> None:
+    with stats.running() as process:
+        stats.make()
+        process.popen.kill()
+        process.popen.wait()
+        async with aggregation(stats, redis_url) as first:
+            assert await first.add("fleet", "k", [1.0], context()) == AWAY
+    with stats.running():
+        deleted = await asyncio.to_thread(httpx.delete, f"{stats.aggregates}/fleet", timeout=PATIENCE_S)
+        assert deleted.status_code == 204
+        async with aggregation(stats, redis_url) as second:
+            await second.until_counted("refused")
+            stats.make()
+            assert await second.add("fleet", "l", [2.0], context()) is None
+            assert stats.found() == (1, 2.0)
+
+
 async def test_a_stats_that_hangs_holds_nobody_up_and_counts_once_all_the_same(stats: Stats, redis_url: str) -> None:
     with stats.running() as process:
         stats.make()
@@ -156,9 +173,7 @@ async def test_a_stats_that_hangs_holds_nobody_up_and_counts_once_all_the_same(s
                     assert await each.add("fleet", "l", [5.0], context(0.2)) == AWAY
             finally:
                 process.popen.send_signal(signal.SIGCONT)
-            async with asyncio.timeout(PATIENCE_S):
-                while each.counted("made_good") != 2:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+            await each.until_counted("made_good", 2)
             assert stats.found() == (2, 9.0)
 
 

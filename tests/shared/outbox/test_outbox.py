@@ -112,6 +112,54 @@ async def test_two_couriers_share(client: Redis) -> None:
     assert sorted(done, key=int) == [str(k) for k in range(100)]
 
 
+async def test_what_a_courier_leaves_undone_is_due_at_once(client: Redis) -> None:
+    box, begun = outbox(client), asyncio.Event()
+    items = [Item(name, b"") for name in ("one", "two")]
+
+    async def deliver(_: Item) -> bool:
+        begun.set()
+        await asyncio.Event().wait()
+        return True
+
+    for item in items:
+        await box.put(item)
+    courier = Courier(box, deliver, look_s=0.01)
+    courier.start()
+    async with asyncio.timeout(PATIENCE_S):
+        await begun.wait()
+    assert await box.claim(60, 10) == []
+    await courier.aclose()
+    assert sorted(await box.claim(60, 10)) == items
+
+
+async def test_what_redis_gives_while_a_courier_is_told_to_stop_is_due_at_once(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, given, go_on = outbox(client), asyncio.Event(), asyncio.Event()
+    await box.put(Item("a", b""))
+    claim = box.claim
+
+    async def held_up(lease_s: float, most: int) -> list[Item]:
+        items = await claim(lease_s, most)
+        given.set()
+        await go_on.wait()
+        return items
+
+    async def deliver(_: Item) -> bool:
+        raise AssertionError("nothing is to be delivered")
+
+    monkeypatch.setattr(box, "claim", held_up)
+    courier = Courier(box, deliver, look_s=0.01)
+    courier.start()
+    async with asyncio.timeout(PATIENCE_S):
+        await given.wait()
+        closing = asyncio.create_task(courier.aclose())
+        await asyncio.sleep(0)
+        go_on.set()
+        await closing
+    assert await claim(60, 10) == [Item("a", b"")]
+
+
 async def test_a_courier_outlives_the_redis_it_looks_into(tmp_path: Path) -> None:
     port, done = free_port(), list[str]()
 
