@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from shared.ending import end
+from shared.errors import Overloaded, Unavailable, VernierError
 
 log = structlog.get_logger()
 
@@ -46,6 +48,21 @@ async def written(client: Redis) -> None:
                 await asyncio.sleep(WRITTEN_PAUSE_S)
             return
     log.warning("what was just stored may be lost if Redis dies now: it has not written for long", seconds=WRITTEN_S)
+
+
+@contextlib.contextmanager
+def reaching(kept: str, *, retry_after_s: float, hint: str = "") -> Iterator[None]:
+    """What Redis fails at within, said to the client: raises Overloaded where it is full, else Unavailable. `kept`, a
+    plural, is what it keeps; `hint` ends the sentence that it does not answer."""
+    try:
+        yield
+    except VernierError:
+        raise
+    except Failure as error:
+        log.warning(f"{kept} unavailable", error=str(error) or type(error).__name__)
+        if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
+            raise Overloaded(f"the Redis that keeps {kept} is full", retry_after_s=retry_after_s) from error
+        raise Unavailable(f"{kept} are kept in Redis, and it does not answer{hint}") from error
 
 
 class Breaker:

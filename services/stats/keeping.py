@@ -2,22 +2,21 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import orjson
 import structlog
-from redis.exceptions import OutOfMemoryError
 
 from services.stats.aggregates.aggregate import Aggregate, Summary
 from services.stats.aggregates.aggregator import StateFault
 from services.stats.leastsquares import FloatArray
 from services.stats.store import Batch, Outcome, Store, Stored
 from shared.ending import end
-from shared.errors import Conflict, FieldError, NotFound, Overloaded, Unavailable, Unprocessable, VernierError
-from shared.redis import Failure
+from shared.errors import Conflict, FieldError, NotFound, Overloaded, Unavailable, Unprocessable
+from shared.redis import reaching
 from shared.workers import Workers
 
 T = TypeVar("T")
@@ -223,17 +222,6 @@ def _refuse(id: str, outcome: Outcome) -> NoReturn:
     )
 
 
-@contextmanager
-def _reaching_redis() -> Iterator[None]:
-    try:
-        yield
-    except VernierError:
-        raise
-    except Failure as error:
-        log.warning("aggregates unavailable", error=str(error) or type(error).__name__)
-        if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
-            raise Overloaded("the Redis that keeps aggregates is full", retry_after_s=RETRY_AFTER_S) from error
-        raise Unavailable(
-            "aggregates are kept in Redis, and it does not answer; what was sent with an Idempotency-Key may be sent "
-            "again without being counted twice"
-        ) from error
+def _reaching_redis() -> AbstractContextManager[None]:
+    hint = "; what was sent with an Idempotency-Key may be sent again without being counted twice"
+    return reaching("aggregates", retry_after_s=RETRY_AFTER_S, hint=hint)

@@ -11,6 +11,7 @@ from services.text import model, routes
 from services.text.direct import DirectEmbeddings
 from services.text.serving import TextEmbedding
 from services.text.settings import TextSettings
+from shared import redis
 from shared.app import App
 from shared.app import create_app as create_shared_app
 from shared.inference.routes import inference_router, install
@@ -43,6 +44,9 @@ def create_app(settings: TextSettings) -> App:
             return TextEmbedding.build(folder, settings, state.workers, state.metrics)
 
         policy = VersionPolicy(settings.model_versions)
+        state.redis = (
+            redis.connect(settings.redis_url, timeout_s=settings.redis_timeout_s) if settings.redis_url else None
+        )
         state.repository = Repository(settings.models, build, health=state.health, metrics=state.metrics, policy=policy)
         try:
             await state.repository.start((model.MODEL_NAME,))
@@ -51,6 +55,8 @@ def create_app(settings: TextSettings) -> App:
             yield
         finally:
             await state.repository.aclose()
+            if state.redis is not None:
+                await state.redis.aclose()
 
     routers = (routes.embeddings, routes.router, inference_router())
     app = create_shared_app(settings, title="Vernier text", summary=SUMMARY, routers=routers, lifespan=lifespan)

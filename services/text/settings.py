@@ -37,3 +37,5 @@ class TextSettings(ModelSettings):
     """Texts of one information request, corpus included, at most."""
     max_words: int = Field(default=2_000_000, ge=1)
     """Words of one information request, corpus included, at most."""
+    redis_timeout_s: float = Field(default=2.0, gt=0)
+    """Seconds that a request about something kept waits for Redis, before it is answered 503."""
