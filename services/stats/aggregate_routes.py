@@ -75,7 +75,7 @@ counted before. The same key with other values is refused. Missing values (null)
 covariance and regression the row is left out.""",
     response_model=AddedAnswer,
     responses=problems(404, 406, 415, 422),
-    openapi_extra=documented(ValuesRequest, examples.VALUES, examples.VALUES_TABLE, {}, cacheable=False),
+    openapi_extra=documented(ValuesRequest, examples.VALUES, examples.VALUES_TABLE, cacheable=False),
 )
 async def add_values(
     id: Id,
@@ -143,9 +143,7 @@ async def forget(id: Id, keeping: KeepingDep) -> Response:
     "read back to the last bit.",
     response_model=StateAnswer,
     responses=problems(406, 415, 422),
-    openapi_extra=documented(
-        FoldRequest, examples.FOLD, examples.VALUES_TABLE, {"y": "the column of the response of a regression"}
-    ),
+    openapi_extra=documented(FoldRequest, examples.FOLD, examples.VALUES_TABLE),
 )
 async def fold(workers: WorkersDep, body: Annotated[FoldRequest, Depends(numbers(FoldRequest))]) -> Response:
     return Response(await workers.run(_fold, body), media_type=JSON)

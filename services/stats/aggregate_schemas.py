@@ -1,12 +1,13 @@
 """What the stats service reads and answers about aggregates."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Header, Path
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from services.stats.aggregates.aggregate import MOST_COLUMNS, Aggregate, Kind
 from services.stats.columns import OneOrNamed
+from services.stats.tables.layout import Layout, TableBody
 from shared.bodies import Body
 from shared.openapi import Model
 
@@ -48,8 +49,10 @@ class DefinitionRequest(Body):
         return Aggregate.of(self.kind, self.columns, self.y)
 
 
-class ValuesRequest(Body):
+class ValuesRequest(TableBody):
     """A batch of rows; the columns may also stand at the top, without `values`."""
+
+    layout: ClassVar[Layout] = Layout("values")
 
     values: OneOrNamed = Field(
         description="All of the aggregate's columns by name, equally long, null where a value is missing; for an "
@@ -64,8 +67,10 @@ class ValuesRequest(Body):
         return content
 
 
-class FoldRequest(Body):
+class FoldRequest(TableBody):
     """Values, and what is to be known of them."""
+
+    layout: ClassVar[Layout] = Layout("values")
 
     kind: Kinds
     values: OneOrNamed = Field(description="Equally long arrays by name, null where missing; or one array, named x")

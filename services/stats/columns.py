@@ -1,8 +1,8 @@
 """Columns of numbers out of parsed JSON: straight to arrays, since a check per number by pydantic takes as long again
 as reading them. Every fault names its entry."""
 
-from itertools import compress
-from typing import Annotated, Any
+from itertools import accumulate, chain, pairwise
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 from pydantic import PlainValidator, ValidationError, WithJsonSchema
@@ -13,7 +13,11 @@ from services.stats.leastsquares import FloatArray
 LARGEST, SMALLEST = 1e150, 1e-150
 """Numbers beyond these, and not 0, are refused: their squares are out of a double's range."""
 _NUMBERS = frozenset({float, int})
+_NO_NUMBER = PydanticCustomError("number_type", "must be a number")
+_MISSING = PydanticCustomError("value_error", "is missing; leave the whole point out, or fill it")
 _SHOWN = 5
+_BLOCK = 1 << 15
+"""Numbers that are looked at together: they stay within the processor's cache."""
 
 
 def column(value: Any) -> FloatArray:
@@ -28,7 +32,7 @@ def series(value: Any) -> FloatArray:
 
 def columns(value: Any) -> list[FloatArray]:
     """An array of columns, or one column."""
-    if isinstance(value, list) and value and isinstance(value[0], list):
+    if isinstance(value, list) and value and isinstance(value[0], list | np.ndarray):
         return [_at(j, each, nulls=False) for j, each in enumerate(value)]
     return [column(value)]
 
@@ -39,7 +43,22 @@ def named_series(value: Any) -> dict[str, FloatArray]:
         raise PydanticCustomError("object_type", "must be an object of arrays")
     if not value:
         raise PydanticCustomError("too_short", "is empty; give at least one array")
+    arrays = list(value.values())
+    if all(map(_is_array, arrays)):
+        return dict(value)
+    if all(type(each) is list and each for each in arrays):
+        try:
+            flat = _column(list(chain.from_iterable(arrays)), nulls=True)
+        except ValidationError:
+            pass  # below, where each entry's place is known
+        else:
+            places = accumulate(map(len, arrays), initial=0)
+            return {name: flat[start:end] for name, (start, end) in zip(value, pairwise(places), strict=True)}
     return {name: _at(name, each, nulls=True) for name, each in value.items()}
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
 
 
 def one_or_named(value: Any) -> FloatArray | dict[str, FloatArray]:
@@ -57,39 +76,67 @@ def _at(place: int | str, value: Any, *, nulls: bool) -> FloatArray:
 
 
 def _column(value: Any, *, nulls: bool) -> FloatArray:
+    if isinstance(value, np.ndarray):
+        return _checked(value, nulls=nulls)
     if not isinstance(value, list):
         raise PydanticCustomError("list_type", "must be an array of numbers")
     if not value:
         raise PydanticCustomError("too_short", "is empty; give at least one number")
     kinds = set(map(type, value))
     if kinds - _NUMBERS - {type(None)}:
-        _refuse(value, [type(v) not in _NUMBERS and v is not None for v in value], "number_type", "must be a number")
+        _refuse([(k, _NO_NUMBER) for k, v in enumerate(value) if type(v) not in _NUMBERS and v is not None])
     if not nulls and type(None) in kinds:
-        message = "is missing; leave the whole point out, or fill it"
-        _refuse(value, [v is None for v in value], "value_error", message)
+        _refuse([(k, _MISSING) for k, v in enumerate(value) if v is None])
     try:
         array = np.array(value, dtype=np.float64)
     except OverflowError:  # an integer of more than 308 digits
         array = np.array([v if v is None or abs(v) <= LARGEST else LARGEST * 2 for v in value], dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        beyond = np.abs(array) > LARGEST
-    if beyond.any():
-        message = f"is beyond {LARGEST:g}, the largest that is taken; use a larger unit"
-        _refuse(value, (beyond & np.isfinite(array)).tolist(), "value_error", message)
-        _refuse(value, beyond.tolist(), "finite_number", "must be a finite number")
-    tiny = (np.abs(array) < SMALLEST) & (array != 0)
-    if tiny.any():
-        message = f"is nearer to 0 than {SMALLEST:g}, the smallest that is taken; use a smaller unit"
-        _refuse(value, tiny.tolist(), "value_error", message)
+    if has_extremes(array):
+        places = np.flatnonzero([has_extremes(each) for each in array]).tolist()
+        _refuse([(k, extreme(float(array[k]))) for k in places])
     if np.count_nonzero(np.isnan(array)) > (value.count(None) if type(None) in kinds else 0):
-        _refuse(value, [v != v for v in value], "finite_number", "is NaN; a missing value is null in JSON")
+        _refuse([(k, extreme(v)) for k, v in enumerate(value) if v is not None and v != v])
     return array
 
 
-def _refuse(value: list[Any], bad: list[bool], kind: str, message: str) -> None:
-    places = list(compress(range(len(value)), bad))[:_SHOWN]
-    if places:
-        raise _faults([(place, PydanticCustomError(kind, message)) for place in places])
+def _checked(array: FloatArray, *, nulls: bool) -> FloatArray:
+    """A column that the reader of a table made: its numbers are in range."""
+    if not nulls and (missing := np.flatnonzero(np.isnan(array))).size:
+        _refuse([(k, _MISSING) for k in missing[:_SHOWN].tolist()])
+    return array
+
+
+def has_extremes(values: FloatArray | np.float64) -> bool:
+    """Whether any is infinite, beyond `LARGEST`, or nearer to 0 than `SMALLEST` and not 0. NaN is none of these."""
+    flat = np.ascontiguousarray(values).reshape(-1)
+    return any(_block_has_extremes(flat[k : k + _BLOCK]) for k in range(0, len(flat), _BLOCK))
+
+
+def _block_has_extremes(block: FloatArray) -> bool:
+    sizes = np.abs(block)
+    if np.any(sizes > LARGEST):
+        return True
+    tiny = sizes < SMALLEST
+    return bool(tiny.any() and np.any(block[tiny] != 0))
+
+
+def extreme(value: float) -> PydanticCustomError:
+    """What is wrong with a number that is out of range, or NaN."""
+    if value != value:
+        return PydanticCustomError("finite_number", "is NaN; a missing value is null in JSON")
+    if np.isinf(value):
+        return PydanticCustomError("finite_number", "must be a finite number")
+    if abs(value) > LARGEST:
+        return PydanticCustomError(
+            "value_error", f"is beyond {LARGEST:g}, the largest that is taken; use a larger unit"
+        )
+    return PydanticCustomError(
+        "value_error", f"is nearer to 0 than {SMALLEST:g}, the smallest that is taken; use a smaller unit"
+    )
+
+
+def _refuse(faults: list[tuple[int, PydanticCustomError]]) -> NoReturn:
+    raise _faults(faults[:_SHOWN])
 
 
 def _faults(faults: list[tuple[Any, PydanticCustomError]]) -> ValidationError:

@@ -35,19 +35,10 @@ columns are. It reproduces all certified digits of NIST's linear regression sets
 A column that is a linear combination of those before it is dropped, never silently: `dropped`, `rank` and `warnings`
 say so and its coefficient is null. `condition` says how near the others come to that.
 
-A table may be sent as `text/csv`, its first line naming the columns, with the parameters in the query.""",
+A table (CSV, NDJSON, Arrow or Parquet) may be sent with the parameters in the query: `y` names its column.""",
     response_model=RegressionAnswer,
     responses=problems(406, 415, 422),
-    openapi_extra=documented(
-        RegressionRequest,
-        examples.REGRESSION,
-        examples.REGRESSION_TABLE,
-        {
-            "y": "the column of the response",
-            "x": "a column of x, as often as there are; else every other column",
-            "weights": "the column of weights",
-        },
-    ),
+    openapi_extra=documented(RegressionRequest, examples.REGRESSION, examples.REGRESSION_TABLE),
 )
 async def regress(
     workers: WorkersDep, body: Annotated[RegressionRequest, Depends(numbers(RegressionRequest))]
@@ -67,14 +58,13 @@ is never 0 by rounding. The test takes the values to be independent; positive au
 For an object of series the answer has one entry an id in every field; a series too short to be tested has nulls and
 says so in its `warnings`. A series may have 200,000 values.
 
-As `text/csv`, named by the first line, every column is a series but the one that the query names as `time`.""",
+In a table (CSV, NDJSON, Arrow or Parquet) every column is a series but the one that the query names as `time`; in
+NDJSON, Arrow and Parquet each row may be a series instead: a column of arrays, and one that names them.""",
     response_model=TrendAnswer | TrendsAnswer,
     responses=problems(406, 415, 422),
     openapi_extra={
         **job("trend"),
-        **documented(
-            TrendRequest, examples.TREND, examples.TREND_TABLE, {"time": "the column of times; every other is a series"}
-        ),
+        **documented(TrendRequest, examples.TREND, examples.TREND_TABLE),
     },
 )
 async def find_trend(workers: WorkersDep, body: Annotated[TrendRequest, Depends(numbers(TrendRequest))]) -> Response:
@@ -90,10 +80,10 @@ async def find_trend(workers: WorkersDep, body: Annotated[TrendRequest, Depends(
 costs no digits; a correlation lies within -1..1 and is exactly 1 on the diagonal. A column that does not vary has no
 correlation: null.
 
-As `text/csv`, every column of the table takes part; an empty field or NA is missing.""",
+Of a table (CSV, NDJSON, Arrow or Parquet) every column takes part, or those that the query names.""",
     response_model=CovarianceAnswer,
     responses=problems(406, 415, 422),
-    openapi_extra=documented(CovarianceRequest, examples.COVARIANCE, examples.COVARIANCE_TABLE, {}),
+    openapi_extra=documented(CovarianceRequest, examples.COVARIANCE, examples.COVARIANCE_TABLE),
 )
 async def covary(
     workers: WorkersDep, body: Annotated[CovarianceRequest, Depends(numbers(CovarianceRequest))]

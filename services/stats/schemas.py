@@ -1,14 +1,14 @@
 """What the stats service reads and answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
 from services.stats.columns import Column, Columns, NamedSeries, OneOrNamed
 from services.stats.covariance import Estimator, Kind, Missing
 from services.stats.regression import Precision
+from services.stats.tables.layout import Layout, TableBody
 from services.stats.trend import Alternative, Exact
-from shared.bodies import Body
 from shared.openapi import Model
 
 Number = float | None
@@ -16,8 +16,15 @@ Interval = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class RegressionRequest(Body):
+class RegressionRequest(TableBody):
     """Points (x, y), as columns."""
+
+    layout: ClassVar[Layout] = Layout(
+        "x",
+        form="list",
+        roles={"y": "the column of the response", "weights": "the column of weights"},
+        required=frozenset({"y"}),
+    )
 
     x: Columns = Field(description="One array a column, or one array of numbers for a single column")
     y: Column = Field(description="The response, one number a point")
@@ -61,8 +68,10 @@ class RegressionAnswer(BaseModel):
     warnings: list[str]
 
 
-class TrendRequest(Body):
+class TrendRequest(TableBody):
     """One series, or many by id."""
+
+    layout: ClassVar[Layout] = Layout("series", roles={"time": "the column of times"}, alone=True, by_row=True)
 
     series: OneOrNamed = Field(description="Values in the order of time, null where missing; or an object of such")
     time: Column | None = Field(None, description="One increasing number a value, of every series; else 0, 1, 2, ...")
@@ -116,8 +125,10 @@ class TrendsAnswer(BaseModel):
     warnings: list[list[str]]
 
 
-class CovarianceRequest(Body):
+class CovarianceRequest(TableBody):
     """A table, as columns by name."""
+
+    layout: ClassVar[Layout] = Layout("columns")
 
     columns: NamedSeries = Field(description="Equally long arrays by name, null where missing")
     kind: Kind = "covariance"

@@ -13,9 +13,13 @@ class StatsSettings(Settings):
     port: int = Field(default=8103, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
     max_body_bytes: int = Field(default=128 << 20, ge=1)
-    """Largest request body taken, in bytes; 5,000,000 numbers of 17 digits are 100 MB."""
+    """Largest request body taken, in bytes; 5,000,000 numbers of 17 digits are 100 MB, 16,000,000 doubles 128 MB."""
     max_values: int = Field(default=5_000_000, ge=1)
-    """Values of one request, at most: told by its commas, before anything is parsed."""
+    """Values of one request as JSON or NDJSON, at most, each of which takes 60 bytes while it is read: told by its
+    commas, before anything is parsed."""
+    max_table_values: int = Field(default=16_000_000, ge=1)
+    """Values of one table as CSV, Arrow or Parquet, at most, 8 bytes each: told by its lines or by what it says of
+    itself, before anything is allocated. It may unpack to 16 bytes for each of them."""
     redis_timeout_s: float = Field(default=2.0, gt=0)
     """Seconds that a request about an aggregate waits for Redis, before it is answered 503."""
     max_aggregates: int = Field(default=10_000, ge=1)

@@ -26,7 +26,12 @@ def stats(stats_url: str) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def small() -> Iterator[httpx.Client]:
     with (
-        running("services.stats", VERNIER_STATS_MAX_VALUES="100", VERNIER_STATS_MAX_BODY_BYTES="5000") as process,
+        running(
+            "services.stats",
+            VERNIER_STATS_MAX_VALUES="100",
+            VERNIER_STATS_MAX_TABLE_VALUES="100",
+            VERNIER_STATS_MAX_BODY_BYTES="5000",
+        ) as process,
         httpx.Client(base_url=f"{process.address}/v1/stats", timeout=60) as client,
     ):
         yield client

@@ -1,0 +1,170 @@
+"""Arrow's typed columns as doubles: what Arrow streams and Parquet files have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate, pairwise
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from services.stats.columns import has_extremes
+from services.stats.tables.source import FloatArray, check_names, check_numbers, check_size, refuse_number
+from shared.errors import FieldError, Malformed, Unprocessable
+
+_TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+DAY_S = 86_400.0
+READ = "numbers, booleans, decimals, dates, times and durations, as such or in a dictionary"
+_Types = pa.types
+
+
+class Typed(ABC):
+    """A table of typed columns. Times become seconds (since 1970 UTC, where they are points in time), true 1; null and
+    NaN are missing."""
+
+    def __init__(self, schema: pa.Schema, most: int) -> None:
+        self._schema = schema
+        self._most = most
+        self.names: list[str] = list(schema.names)
+        check_names(self.names, "the schema")
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """As the file says, before it is read."""
+
+    @abstractmethod
+    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """With these columns, in this order; checked, so that reading them is safe."""
+
+    @property
+    def nested(self) -> Sequence[str]:
+        return [each.name for each in self._schema if is_list(each.type)]
+
+    @property
+    def textual(self) -> Sequence[str]:
+        return [each.name for each in self._schema if is_text(each.type)]
+
+    def numbers(self, names: Sequence[str]) -> FloatArray:
+        check_size(self.rows, len(names), self._most)
+        once = list(dict.fromkeys(names))
+        for name in once:
+            if not is_number(self._schema.field(name).type):
+                raise _refuse_type(name, self._schema.field(name).type)
+        parts = [_matrix(batch) for batch in self.batches(once) if len(batch)]
+        if not parts:
+            raise Unprocessable("the table has names and no rows")
+        matrix = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        if len(once) < len(names):  # a column in two roles
+            matrix = matrix[[once.index(name) for name in names]]
+        return check_numbers(matrix, names)
+
+    def arrays(self, name: str) -> list[FloatArray]:
+        check_size(self.rows, 1, self._most)
+        if not is_number(self._schema.field(name).type.value_type):
+            raise _refuse_type(name, self._schema.field(name).type)
+        series: list[FloatArray] = []
+        values = 0
+        for batch in self.batches([name]):
+            column = batch.column(0)
+            if column.null_count:
+                raise _refuse_row(name, len(series) + int(np.argmax(column.is_null().to_numpy(False))), "is null")
+            values += len(column.flatten())
+            check_size(values, 1, self._most)
+            series += _series(column, name, len(series))
+        if not series:
+            raise Unprocessable("the table has names and no rows")
+        return series
+
+    def texts(self, name: str) -> list[str]:
+        check_size(self.rows, 1, self._most)
+        texts: list[str] = []
+        for batch in self.batches([name]):
+            column = batch.column(0)
+            if not is_text(column.type) and not _Types.is_integer(column.type):
+                raise Unprocessable(f"column {name} is of type {column.type}; rows are named by text or integers")
+            if column.null_count:
+                raise _refuse_row(name, len(texts) + int(np.argmax(column.is_null().to_numpy(False))), "is null")
+            texts += column.cast(pa.string()).to_pylist()
+        return texts
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Arrow's complaints as Malformed."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise Malformed(f"the body is no whole {what}: {said}") from None
+
+
+def is_number(kind: pa.DataType) -> bool:
+    if _Types.is_dictionary(kind):
+        return not _Types.is_dictionary(kind.value_type) and is_number(kind.value_type)
+    return bool(
+        _Types.is_integer(kind) or _Types.is_floating(kind) or _Types.is_boolean(kind) or _Types.is_decimal(kind)
+        or (_Types.is_temporal(kind) and not _Types.is_interval(kind)) or _Types.is_null(kind)
+    )  # fmt: skip
+
+
+def is_text(kind: pa.DataType) -> bool:
+    if _Types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    return bool(_Types.is_string(kind) or _Types.is_large_string(kind) or _Types.is_string_view(kind))
+
+
+def is_list(kind: pa.DataType) -> bool:
+    return bool(_Types.is_list(kind) or _Types.is_large_list(kind) or _Types.is_fixed_size_list(kind))
+
+
+def floats(array: pa.Array) -> FloatArray:
+    """Any array that `is_number`, as doubles, NaN where null."""
+    kind = array.type
+    if _Types.is_dictionary(kind):
+        return floats(array.dictionary_decode())
+    scale = 1.0
+    if _Types.is_boolean(kind):
+        array = array.cast(pa.uint8())
+    elif _Types.is_date32(kind):
+        array, scale = array.cast(pa.int32()), 1 / DAY_S
+    elif _Types.is_temporal(kind):
+        scale = _TICKS["ms" if _Types.is_date64(kind) else kind.unit]
+        array = array.cast(pa.int32() if _Types.is_time32(kind) else pa.int64())
+    values: FloatArray = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return values / scale if scale != 1 else values
+
+
+def _matrix(batch: pa.RecordBatch) -> FloatArray:
+    """(columns, rows); columns of one type, the usual case, all at once."""
+    kinds = set(batch.schema.types)
+    if len(kinds) == 1 and kinds <= {pa.float64(), pa.float32(), pa.int64(), pa.int32()}:
+        tensor = batch.to_tensor(null_to_nan=True, row_major=False)
+        return np.ascontiguousarray(tensor.to_numpy().T, dtype=np.float64)
+    return np.array([floats(column) for column in batch.columns], dtype=np.float64)
+
+
+def _series(column: pa.Array, name: str, first: int) -> list[FloatArray]:
+    """Its entries, the first of which stands in row `first`."""
+    values = np.ascontiguousarray(floats(column.flatten()), dtype=np.float64)
+    if _Types.is_fixed_size_list(column.type):
+        lengths = np.full(len(column), column.type.list_size)
+    else:
+        lengths = column.value_lengths().to_numpy()
+    if np.any(lengths == 0):
+        raise _refuse_row(name, first + int(np.argmin(lengths)), "is empty")
+    ends = np.cumsum(lengths)
+    if has_extremes(values):
+        place = next(k for k, value in enumerate(values) if has_extremes(value))
+        row = int(np.searchsorted(ends, place, side="right"))
+        raise refuse_number(name, first + row, float(values[place]), f"row {first + row + 1}")
+    return [values[start:end] for start, end in pairwise(accumulate(lengths.tolist(), initial=0))]
+
+
+def _refuse_type(name: str, kind: pa.DataType) -> Unprocessable:
+    detail = f"is of type {str(kind)[:100]}, no number; read are {READ}. Leave it out, or name the columns to be used"
+    return Unprocessable(f"column {name} {detail}", errors=[FieldError(f"/{name}", detail)])
+
+
+def _refuse_row(name: str, row: int, detail: str) -> Unprocessable:
+    return Unprocessable(f"row {row + 1}, column {name} {detail}", errors=[FieldError(f"/{name}/{row}", detail)])
