@@ -12,7 +12,7 @@ from services.stats.schemas import CovarianceRequest, RegressionRequest, TrendRe
 from shared.errors import FieldError, Unprocessable
 from shared.responses import json_bytes
 
-MODELS = {"ordinary-least-squares": "1", "mann-kendall": "1", "covariance": "1"}
+MODELS = {"ordinary-least-squares": "1", "mann-kendall": "1", "covariance": "2"}
 """What computes, and its version: it changes when answers do."""
 
 
@@ -69,8 +69,16 @@ def trend_answer(body: TrendRequest, check: Callable[[], None], report: Callable
     return json_bytes({"model": _model("mann-kendall"), "id": list(many), **fields})
 
 
-def covariance_answer(body: CovarianceRequest) -> bytes:
-    found = covariance.covariance(body.columns, kind=body.kind, estimator=body.estimator, missing=body.missing)
+def covariance_answer(body: CovarianceRequest, check: Callable[[], None]) -> bytes:
+    found = covariance.covariance(
+        body.columns,
+        kind=body.kind,
+        estimator=body.estimator,
+        missing=body.missing,
+        repair=body.repair,
+        empty=body.empty_cells,
+        check=check,
+    )
     facts = {"model": _model("covariance"), "kind": body.kind, "estimator": body.estimator}
     return json_bytes({**facts, **_fields(found)})
 

@@ -62,6 +62,6 @@ def warm_up() -> None:
     for example in examples.TREND.values():
         answers.trend_answer(TrendRequest(**example), lambda: None, lambda _: None)
     for example in examples.COVARIANCE.values():
-        answers.covariance_answer(CovarianceRequest(**example))
+        answers.covariance_answer(CovarianceRequest(**example), lambda: None)
     aggregate = Aggregate.of(KINDS, ["x", "y"])
     aggregate.present(aggregate.merge([aggregate.fold({"x": np.arange(3.0), "y": np.arange(3.0)})] * 2))

@@ -56,6 +56,10 @@ COVARIANCE: dict[str, Any] = {
         "kind": "pearson",
         "missing": "pairwise",
     },
+    "Questions answered right or wrong": {
+        "columns": {"q1": [1, 1, 1, 1, 0, 0, 1, 1, 0, 1], "q2": [1, 0, 1, 1, 0, 1, 1, 0, 0, 1]},
+        "kind": "tetrachoric",
+    },
 }
 
 REGRESSION_TABLE = "dose,age,response\n1,30,2.1\n2,41,3.9\n3,35,6.2\n4,52,7.8\n5,47,10.1\n"

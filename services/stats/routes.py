@@ -75,10 +75,17 @@ async def find_trend(workers: WorkersDep, body: Annotated[TrendRequest, Depends(
 
 @router.post(
     "/covariance",
-    summary="Covariance or Pearson correlation of columns",
+    summary="Covariance or correlation of columns",
     description="""Every column with every other. Columns are centred before anything is multiplied, so a large mean
 costs no digits; a correlation lies within -1..1 and is exactly 1 on the diagonal. A column that does not vary has no
 correlation: null.
+
+`ledoit_wolf` and `oas` shrink towards a multiple of the identity, by the weight `shrinkage`; `mcd` looks away from rows
+that lie apart; with `kind` pearson their covariance is brought to a unit diagonal. `tetrachoric` is the correlation of
+two normal variables behind columns of two values, by maximum likelihood, with its standard error.
+
+With `missing` pairwise, and for tetrachoric, the entries need not make up a positive semidefinite matrix: then the
+nearest correlation matrix (Higham 2002) stands in its place, variances kept, and `repaired` and `warnings` say so.
 
 Of a table (CSV, NDJSON, Arrow or Parquet) every column takes part, or those that the query names.""",
     response_model=CovarianceAnswer,
@@ -88,4 +95,6 @@ Of a table (CSV, NDJSON, Arrow or Parquet) every column takes part, or those tha
 async def covary(
     workers: WorkersDep, body: Annotated[CovarianceRequest, Depends(numbers(CovarianceRequest))]
 ) -> Response:
-    return Response(await workers.run(answers.covariance_answer, body), media_type=JSON)
+    context = current_context.get()
+    check = context.check if context is not None else lambda: None
+    return Response(await workers.run(answers.covariance_answer, body, check), media_type=JSON)

@@ -5,9 +5,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from services.stats.columns import Column, Columns, NamedSeries, OneOrNamed
-from services.stats.covariance import Estimator, Kind, Missing
+from services.stats.covariance import Estimator, Kind, Missing, Repair
 from services.stats.regression import Precision
 from services.stats.tables.layout import Layout, TableBody
+from services.stats.tetrachoric import EMPTY
 from services.stats.trend import Alternative, Exact
 from shared.openapi import Model
 
@@ -131,10 +132,22 @@ class CovarianceRequest(TableBody):
     layout: ClassVar[Layout] = Layout("columns")
 
     columns: NamedSeries = Field(description="Equally long arrays by name, null where missing")
-    kind: Kind = "covariance"
-    estimator: Estimator = Field("sample", description="Divide by n - 1 (sample) or n (mle)")
+    kind: Kind = Field("covariance", description="kendall is tau-b; tetrachoric takes columns of two values each")
+    estimator: Estimator = Field(
+        "sample",
+        description="Divide by n - 1 (sample) or n (mle); shrink (ledoit_wolf, oas), or trust the closest half of the "
+        "rows (mcd): covariance and pearson only",
+    )
     missing: Missing = Field(
         "reject", description="listwise leaves out rows with a null; pairwise uses each pair's own rows"
+    )
+    repair: Repair = Field(
+        "nearest",
+        description="Of a matrix that is not positive semidefinite: the nearest correlation matrix in its place, the "
+        "variances kept; or none, and only a warning",
+    )
+    empty_cells: float = Field(
+        EMPTY, ge=0, le=1, description="What tetrachoric counts an empty cell of two columns' table as"
     )
 
 
@@ -146,4 +159,8 @@ class CovarianceAnswer(BaseModel):
     matrix: list[list[Number]] = Field(description="Symmetric; null where undefined")
     n: int = Field(description="Rows used; with pairwise, rows given")
     counts: list[list[int]] | None = Field(description="Rows behind each entry, where a table has holes taken pairwise")
+    se: list[list[Number]] | None = Field(description="Standard errors of tetrachoric correlations, before any repair")
+    shrinkage: Number = Field(description="Weight of the multiple of the identity, of ledoit_wolf and oas")
+    support: int | None = Field(description="Rows that the estimate rests upon, of mcd")
+    repaired: bool = Field(description="Whether the nearest matrix stands in the estimate's place")
     warnings: list[str]

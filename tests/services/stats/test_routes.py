@@ -102,7 +102,7 @@ def test_covariance_and_correlation(stats: httpx.Client) -> None:
     body = post(stats, "/covariance", columns={**columns, "c": [5, 5, 5, 5]}, kind="pearson")
     assert body["matrix"][0] == [1.0, pytest.approx(0.6), None]
     assert body["matrix"][2] == [None, None, None]
-    assert body["model"] == {"name": "covariance", "version": "1"}
+    assert body["model"] == {"name": "covariance", "version": "2"}
     body = post(stats, "/covariance", columns={"a": [1, 2, 3, None], "b": [2, 1, None, 3]}, missing="pairwise")
     assert body["counts"] == [[3, 2], [2, 3]]
 
@@ -149,7 +149,7 @@ REFUSALS = [
     ("/covariance", b'{"columns": {"a": [1, 2], "b": [1, null]}}', 422, "/columns/b/1"),
     ("/covariance", b'{"columns": {"a": [1], "b": [1]}}', 422, None),
     ("/covariance", b'{"columns": {}}', 422, "/columns"),
-    ("/covariance", b'{"columns": {"a": [1, 2]}, "kind": "spearman"}', 422, "/kind"),
+    ("/covariance", b'{"columns": {"a": [1, 2]}, "kind": "cosine"}', 422, "/kind"),
 ]
 
 
@@ -166,8 +166,8 @@ def test_refusals(stats: httpx.Client, path: str, content: bytes, status: int, p
 
 
 def test_values_that_exist_are_named(stats: httpx.Client) -> None:
-    answer = stats.post("/covariance", json={"columns": {"a": [1, 2]}, "kind": "kendall"})
-    assert "'covariance' or 'pearson'" in answer.json()["detail"]
+    answer = stats.post("/covariance", json={"columns": {"a": [1, 2]}, "kind": "cosine"})
+    assert "'kendall' or 'tetrachoric'" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("path", PATHS)
