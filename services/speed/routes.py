@@ -30,6 +30,7 @@ from shared.context import current_context
 from shared.errors import UnsupportedMedia
 from shared.negotiation import negotiate
 from shared.openapi import CACHEABLE, job
+from shared.responses import field_of
 from shared.workers import Workers, WorkersDep
 
 OFFERS = (JSON, CSV, PLAIN, PNG, MP4)
@@ -37,8 +38,6 @@ SCORES = (JSON, PLAIN)
 FORM = "multipart/form-data"
 RAW = frozenset({"", "application/octet-stream", "application/mp4", "application/ogg"})
 PIECE_BYTES = 1 << 20
-MOST_SAID = 2000
-"""Characters of warnings in a header, for answers that have no place for them."""
 
 
 async def _service(request: Request) -> Service:
@@ -139,12 +138,6 @@ def _form_only(request: Request, parts: str) -> None:
         raise UnsupportedMedia(f"Content-Type {given or 'unknown'} is not read here; send {FORM} with {parts}")
 
 
-def _as_field(warnings: list[str]) -> str:
-    """Sentences as the value of a header: printable ASCII, of bounded length."""
-    said = "; ".join(warnings).encode("ascii", "replace").decode()
-    return "".join(each if each.isprintable() else " " for each in said)[:MOST_SAID]
-
-
 def _with_charset(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
@@ -196,7 +189,7 @@ class _Answer:
     def _response(self, measured: Measured, content: bytes) -> Response:
         headers = {"Vary": "Accept", "Vernier-Model": measured.identity}
         if self.media_type != JSON and measured.reading.warnings:
-            headers["Vernier-Warnings"] = _as_field(measured.reading.warnings)
+            headers["Vernier-Warnings"] = field_of(measured.reading.warnings)
         if self.aggregate is not None:
             headers["Cache-Control"] = "no-store"
         if measured.film is None:

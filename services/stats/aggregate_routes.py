@@ -23,7 +23,8 @@ from services.stats.aggregate_schemas import (
 from services.stats.aggregates.aggregate import Aggregate
 from services.stats.aggregates.aggregator import StateFault
 from services.stats.keeping import Added, Keeping, described, named, of_fault
-from services.stats.requests import JSON, documented, numbers
+from services.stats.requests import documented, numbers
+from services.stats.tables import JSON
 from shared.bodies import JsonBody
 from shared.errors import Unprocessable
 from shared.handlers import refusal

@@ -1,4 +1,4 @@
-"""Requests of the stats service to its answers, as bytes; run on a worker's thread."""
+"""Requests of the stats service to its answers; run on a worker's thread."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,15 +8,17 @@ import numpy as np
 
 from services.stats import covariance, regression, trend
 from services.stats.leastsquares import FloatArray
+from services.stats.replies import BOUNDS, Answer
 from services.stats.schemas import CovarianceRequest, RegressionRequest, TrendRequest
 from shared.errors import FieldError, Unprocessable
-from shared.responses import json_bytes
 
 MODELS = {"ordinary-least-squares": "1", "mann-kendall": "1", "covariance": "2"}
 """What computes, and its version: it changes when answers do."""
+COEFFICIENTS = {**dict.fromkeys(("names", "coef", "se", "t", "p")), "ci": BOUNDS}
+"""The columns of a regression's answer."""
 
 
-def regression_answer(body: RegressionRequest) -> bytes:
+def regression_answer(body: RegressionRequest) -> Answer:
     for pointer, values in _points(body):
         if len(values) != len(body.y):
             detail = f"has {len(values)} entries, y has {len(body.y)}: give one a point"
@@ -39,7 +41,7 @@ def regression_answer(body: RegressionRequest) -> bytes:
         confidence=body.confidence,
     )
     facts = {"model": _model("ordinary-least-squares"), "method": body.method, "precision": body.precision}
-    return json_bytes({**facts, **_fields(found)})
+    return Answer({**facts, **_fields(found)}, COEFFICIENTS)
 
 
 def _points(body: RegressionRequest) -> list[tuple[str, FloatArray]]:
@@ -47,7 +49,7 @@ def _points(body: RegressionRequest) -> list[tuple[str, FloatArray]]:
     return x if body.weights is None else [*x, ("/weights", body.weights)]
 
 
-def trend_answer(body: TrendRequest, check: Callable[[], None], report: Callable[[float], None]) -> bytes:
+def trend_answer(body: TrendRequest, check: Callable[[], None], report: Callable[[float], None]) -> Answer:
     single = not isinstance(body.series, dict)
     many = body.series if isinstance(body.series, dict) else {"": body.series}
     found = trend.mann_kendall(
@@ -64,12 +66,14 @@ def trend_answer(body: TrendRequest, check: Callable[[], None], report: Callable
         raise Unprocessable(f"/series: {found.warnings[0][0]}", errors=[FieldError("/series", found.warnings[0][0])])
     fields = _fields(found)
     fields["s"] = [None if np.isnan(s) else int(s) for s in found.s]
+    columns = {name: BOUNDS if name == "slope_ci" else None for name in fields}
     if single:
-        return json_bytes({"model": _model("mann-kendall"), **{name: each[0] for name, each in fields.items()}})
-    return json_bytes({"model": _model("mann-kendall"), "id": list(many), **fields})
+        content = {"model": _model("mann-kendall"), **{name: each[0] for name, each in fields.items()}}
+        return Answer(content, columns, single=True)
+    return Answer({"model": _model("mann-kendall"), "id": list(many), **fields}, {"id": None, **columns})
 
 
-def covariance_answer(body: CovarianceRequest, check: Callable[[], None]) -> bytes:
+def covariance_answer(body: CovarianceRequest, check: Callable[[], None]) -> Answer:
     found = covariance.covariance(
         body.columns,
         kind=body.kind,
@@ -80,7 +84,7 @@ def covariance_answer(body: CovarianceRequest, check: Callable[[], None]) -> byt
         check=check,
     )
     facts = {"model": _model("covariance"), "kind": body.kind, "estimator": body.estimator}
-    return json_bytes({**facts, **_fields(found)})
+    return Answer({**facts, **_fields(found)}, {"names": None, "matrix": found.names})
 
 
 def _model(name: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from services.stats.tables import ARROW, CSV, NDJSON, PARQUET, TABLES, TableBody, parse_table
+from services.stats.tables import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TableBody, parse_table
 from services.stats.tables.layout import parameters_of
 from shared.bodies import INLINE_BYTES, parse, read_body, require_type
 from shared.errors import Malformed, TooLarge
@@ -14,7 +14,6 @@ from shared.negotiation import negotiate
 from shared.openapi import CACHEABLE, json_request
 from shared.workers import WorkersDep
 
-JSON = "application/json"
 _OBJECTS = (JSON, NDJSON)
 """Types each number of which is an object while it is read."""
 _BINARY = (ARROW, PARQUET)
@@ -26,7 +25,7 @@ def numbers(model: type[M]) -> Callable[[Request, WorkersDep], Awaitable[M]]:
 
     async def read(request: Request, workers: WorkersDep) -> M:
         kind = require_type(request, JSON, *TABLES)
-        negotiate(request.headers.get("accept"), [JSON])
+        negotiate(request.headers.get("accept"), model.offers)
         query = request.query_params.multi_items()
         if kind == JSON and query:
             raise Malformed(f"query {query[0][0]}: parameters stand in the JSON body; the query is for tables")
@@ -50,7 +49,7 @@ def _check_values(body: bytes, most: int) -> None:
 
 def documented(model: type[TableBody], shown: dict[str, Any], table: str, *, cacheable: bool = True) -> dict[str, Any]:
     """The `openapi_extra` of an operation: its JSON body, the table that may stand for it, with a CSV as the example,
-    and the parameters that go with that."""
+    the parameters that go with that, and what its answer may come as."""
     extra = {**(CACHEABLE if cacheable else {}), **json_request(model, shown)}
     extra["requestBody"]["content"] |= {
         CSV: {"schema": {"type": "string", "description": _SAYS[CSV]}, "example": table},
@@ -64,9 +63,20 @@ def documented(model: type[TableBody], shown: dict[str, Any], table: str, *, cac
             for name, schema in parameters_of(model).items()
         ),
     ]
+    others = {kind: {"schema": _TEXT if kind in (CSV, NDJSON) else _RAW} for kind in model.offers if kind != JSON}
+    extra["responses"] = {"200": {"content": others, "headers": _HEADERS}} if others else {}
     return extra
 
 
+_TEXT = {"type": "string"}
+_HEADERS = {
+    name: {"description": f"{says}, where the answer is not JSON", "schema": _TEXT}
+    for name, says in {
+        "Vernier-Answer": "The single numbers, words and truths beside the columns, as JSON",
+        "Vernier-Warnings": "`warnings` of the whole answer",
+        "Vernier-Model": "`name/version`",
+    }.items()
+}
 _RAW = {"type": "string", "format": "binary"}
 _SAYS = {
     CSV: "UTF-8; the first line names the columns; an empty field or NA is missing",

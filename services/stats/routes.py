@@ -1,11 +1,13 @@
 """The stats service over HTTP."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
 from services.stats import answers, examples
-from services.stats.requests import JSON, documented, numbers
+from services.stats.replies import ReplyDep
+from services.stats.requests import documented, numbers
 from services.stats.schemas import (
     CovarianceAnswer,
     CovarianceRequest,
@@ -18,7 +20,6 @@ from services.stats.schemas import (
 from shared.context import current_context
 from shared.openapi import job, problems
 from shared.progress import progress
-from shared.workers import WorkersDep
 
 router = APIRouter(prefix="/v1/stats", tags=["stats"])
 
@@ -40,10 +41,8 @@ A table (CSV, NDJSON, Arrow or Parquet) may be sent with the parameters in the q
     responses=problems(406, 415, 422),
     openapi_extra=documented(RegressionRequest, examples.REGRESSION, examples.REGRESSION_TABLE),
 )
-async def regress(
-    workers: WorkersDep, body: Annotated[RegressionRequest, Depends(numbers(RegressionRequest))]
-) -> Response:
-    return Response(await workers.run(answers.regression_answer, body), media_type=JSON)
+async def regress(reply: ReplyDep, body: Annotated[RegressionRequest, Depends(numbers(RegressionRequest))]) -> Response:
+    return await reply(answers.regression_answer, body)
 
 
 @router.post(
@@ -67,10 +66,8 @@ NDJSON, Arrow and Parquet each row may be a series instead: a column of arrays, 
         **documented(TrendRequest, examples.TREND, examples.TREND_TABLE),
     },
 )
-async def find_trend(workers: WorkersDep, body: Annotated[TrendRequest, Depends(numbers(TrendRequest))]) -> Response:
-    context = current_context.get()
-    check = context.check if context is not None else lambda: None
-    return Response(await workers.run(answers.trend_answer, body, check, progress), media_type=JSON)
+async def find_trend(reply: ReplyDep, body: Annotated[TrendRequest, Depends(numbers(TrendRequest))]) -> Response:
+    return await reply(answers.trend_answer, body, _check(), progress)
 
 
 @router.post(
@@ -92,9 +89,10 @@ Of a table (CSV, NDJSON, Arrow or Parquet) every column takes part, or those tha
     responses=problems(406, 415, 422),
     openapi_extra=documented(CovarianceRequest, examples.COVARIANCE, examples.COVARIANCE_TABLE),
 )
-async def covary(
-    workers: WorkersDep, body: Annotated[CovarianceRequest, Depends(numbers(CovarianceRequest))]
-) -> Response:
+async def covary(reply: ReplyDep, body: Annotated[CovarianceRequest, Depends(numbers(CovarianceRequest))]) -> Response:
+    return await reply(answers.covariance_answer, body, _check())
+
+
+def _check() -> Callable[[], None]:
     context = current_context.get()
-    check = context.check if context is not None else lambda: None
-    return Response(await workers.run(answers.covariance_answer, body, check), media_type=JSON)
+    return context.check if context is not None else lambda: None

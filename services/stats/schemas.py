@@ -1,5 +1,6 @@
 """What the stats service reads and answers."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Field
 from services.stats.columns import Column, Columns, NamedSeries, OneOrNamed
 from services.stats.covariance import Estimator, Kind, Missing, Repair
 from services.stats.regression import Precision
+from services.stats.replies import COLUMNS
 from services.stats.tables.layout import Layout, TableBody
 from services.stats.tetrachoric import EMPTY
 from services.stats.trend import Alternative, Exact
@@ -26,6 +28,7 @@ class RegressionRequest(TableBody):
         roles={"y": "the column of the response", "weights": "the column of weights"},
         required=frozenset({"y"}),
     )
+    offers: ClassVar[Sequence[str]] = COLUMNS
 
     x: Columns = Field(description="One array a column, or one array of numbers for a single column")
     y: Column = Field(description="The response, one number a point")
@@ -73,6 +76,7 @@ class TrendRequest(TableBody):
     """One series, or many by id."""
 
     layout: ClassVar[Layout] = Layout("series", roles={"time": "the column of times"}, alone=True, by_row=True)
+    offers: ClassVar[Sequence[str]] = COLUMNS
 
     series: OneOrNamed = Field(description="Values in the order of time, null where missing; or an object of such")
     time: Column | None = Field(None, description="One increasing number a value, of every series; else 0, 1, 2, ...")
@@ -130,6 +134,7 @@ class CovarianceRequest(TableBody):
     """A table, as columns by name."""
 
     layout: ClassVar[Layout] = Layout("columns")
+    offers: ClassVar[Sequence[str]] = COLUMNS
 
     columns: NamedSeries = Field(description="Equally long arrays by name, null where missing")
     kind: Kind = Field("covariance", description="kendall is tau-b; tetrachoric takes columns of two values each")

@@ -5,7 +5,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.responses import json_bytes
+from shared.responses import MOST_SAID, field_of, json_bytes
 
 
 def test_what_is_no_number_is_null() -> None:
@@ -16,3 +16,8 @@ def test_what_is_no_number_is_null() -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_comes_back_to_its_last_bit(value: float) -> None:
     assert orjson.loads(json_bytes(value)) == value
+
+
+def test_sentences_in_a_header_are_printable_ascii_of_bounded_length() -> None:
+    assert field_of(["one", "t\u00e4wo\r\n"]) == "one; t?wo  "
+    assert len(field_of(["x" * 5000])) == MOST_SAID

@@ -69,11 +69,11 @@ def _messages(body: bytes) -> Iterator[_Message]:
             start = place + 8
             if start + size > len(body):
                 raise struct.error
-            header, length = _header(memoryview(body)[start : start + size])
+            kind, batch, length = _header(memoryview(body)[start : start + size])
             place = start + size + length
             if length < 0 or place > len(body):
                 raise struct.error
-            yield _message(header, memoryview(body)[start + size : place])
+            yield _message(kind, batch, memoryview(body)[start + size : place])
         except (struct.error, ValueError, IndexError):
             raise Malformed(
                 f"the Arrow stream is cut off or damaged: its message at byte {place} of {len(body)} is not whole; a "
@@ -120,19 +120,19 @@ class _Table:
         return self.place + offset if offset else 0
 
 
-def _header(data: memoryview) -> tuple[_Table | None, int]:
-    """The record batch that a message is or, for a dictionary, holds; and the length of its body."""
+def _header(data: memoryview) -> tuple[int, _Table | None, int]:
+    """The kind of a message, the record batch that it is or, for a dictionary, holds, and the length of its body."""
     message = _Table(data, struct.unpack_from("<I", data, 0)[0])
     kind, header = message.number(1, "<B"), message.table(2)
     if header is not None and kind == _DICTIONARY:
         header = header.table(1)
-    return (header if kind in (_DICTIONARY, _BATCH) else None), message.number(3, "<q")
+    return kind, (header if kind in (_DICTIONARY, _BATCH) else None), message.number(3, "<q")
 
 
-def _message(batch: _Table | None, body: memoryview) -> _Message:
+def _message(kind: int, batch: _Table | None, body: memoryview) -> _Message:
     if batch is None:
         return _Message(0, 0)
-    rows = batch.number(0, "<q")
+    rows = batch.number(0, "<q") if kind == _BATCH else 0
     if rows < 0:
         raise struct.error
     if batch.table(3) is None:  # not compressed

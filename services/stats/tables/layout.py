@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal
 
+from services.stats.tables.reading import JSON
 from services.stats.tables.source import FloatArray, Source
 from shared.bodies import Body
 from shared.errors import FieldError, Malformed, Unprocessable
@@ -57,8 +58,9 @@ class Layout:
             if value not in source.names:
                 known = ", ".join(list(source.names)[:20])
                 raise refuse_parameter(name, f"names no column: {value!r} is none of {known}", Unprocessable)
-        wanted = asked or [name for name in source.names if name not in roles.values()]
-        if self.by_row and any(name in source.nested for name in wanted):
+        taken = set(roles.values())
+        wanted = asked or [name for name in source.names if name not in taken]
+        if self.by_row and not set(source.nested).isdisjoint(wanted):
             return {self.rest: self._series_by_row(source, wanted, roles)}, parameters
         if "id" in roles and self.by_row:
             raise refuse_parameter("id", "names rows, but no column holds an array a row", Unprocessable)
@@ -96,9 +98,11 @@ class Layout:
 
 
 class TableBody(Body):
-    """A request that a table may stand for."""
+    """A request that a table may stand for; `offers` are the media types that its answer may have, the first unless
+    the client says otherwise."""
 
     layout: ClassVar[Layout]
+    offers: ClassVar[Sequence[str]] = (JSON,)
 
 
 @cache

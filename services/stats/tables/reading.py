@@ -2,6 +2,7 @@
 
 from services.stats.tables.source import Source
 
+JSON = "application/json"
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
 ARROW = "application/vnd.apache.arrow.stream"

@@ -1,9 +1,10 @@
 """Arrow's typed columns as doubles: what Arrow streams and Parquet files have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, pairwise
+from functools import cached_property
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -23,10 +24,10 @@ class Typed(ABC):
     NaN are missing."""
 
     def __init__(self, schema: pa.Schema, most: int) -> None:
-        self._schema = schema
         self._most = most
         self.names: list[str] = list(schema.names)
         check_names(self.names, "the schema")
+        self._types: dict[str, pa.DataType] = dict(zip(self.names, schema.types, strict=True))
 
     @property
     @abstractmethod
@@ -37,32 +38,51 @@ class Typed(ABC):
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """With these columns, in this order; checked, so that reading them is safe."""
 
-    @property
+    @cached_property
     def nested(self) -> Sequence[str]:
-        return [each.name for each in self._schema if is_list(each.type)]
+        return self._of(is_list)
 
-    @property
+    @cached_property
     def textual(self) -> Sequence[str]:
-        return [each.name for each in self._schema if is_text(each.type)]
+        return self._of(is_text)
+
+    def _of(self, is_such: Callable[[pa.DataType], bool]) -> list[str]:
+        kinds = {kind for kind in set(self._types.values()) if is_such(kind)}
+        return [name for name, kind in self._types.items() if kind in kinds] if kinds else []
 
     def numbers(self, names: Sequence[str]) -> FloatArray:
         check_size(self.rows, len(names), self._most)
         once = list(dict.fromkeys(names))
-        for name in once:
-            if not is_number(self._schema.field(name).type):
-                raise _refuse_type(name, self._schema.field(name).type)
-        parts = [_matrix(batch) for batch in self.batches(once) if len(batch)]
-        if not parts:
-            raise Unprocessable("the table has names and no rows")
-        matrix = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        refused = {kind for kind in {self._types[name] for name in once} if not is_number(kind)}
+        if refused:
+            name = next(name for name in once if self._types[name] in refused)
+            raise _refuse_type(name, self._types[name])
+        matrix = self._matrix(once)
         if len(once) < len(names):  # a column in two roles
             matrix = matrix[[once.index(name) for name in names]]
         return check_numbers(matrix, names)
 
+    def _matrix(self, names: Sequence[str]) -> FloatArray:
+        parts = (_matrix(batch) for batch in self.batches(names) if len(batch))
+        first = next(parts, np.empty((len(names), 0)))
+        if first.shape[1] == self.rows > 0:
+            return first
+        matrix = np.empty((len(names), self.rows))
+        place = 0
+        for part in chain([first], parts):
+            if place + part.shape[1] <= self.rows:
+                matrix[:, place : place + part.shape[1]] = part
+            place += part.shape[1]
+        if place != self.rows:
+            raise Malformed(f"the table says that it has {self.rows:,} rows, and has {place:,}")
+        if place == 0:
+            raise Unprocessable("the table has names and no rows")
+        return matrix
+
     def arrays(self, name: str) -> list[FloatArray]:
         check_size(self.rows, 1, self._most)
-        if not is_number(self._schema.field(name).type.value_type):
-            raise _refuse_type(name, self._schema.field(name).type)
+        if not is_number(self._types[name].value_type):
+            raise _refuse_type(name, self._types[name])
         series: list[FloatArray] = []
         values = 0
         for batch in self.batches([name]):
