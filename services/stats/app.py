@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 from threadpoolctl import threadpool_limits
 
-from services.stats import aggregate_routes, answers, examples, routes
+from services.stats import aggregate_routes, answers, examples, regression_answers, regression_routes, routes
 from services.stats.aggregates.aggregate import KINDS, Aggregate
 from services.stats.keeping import Keeping
-from services.stats.schemas import CovarianceRequest, RegressionRequest, TrendRequest
+from services.stats.regression_schemas import PredictionRequest, RegressionRequest
+from services.stats.schemas import CovarianceRequest, TrendRequest
 from services.stats.settings import StatsSettings
 from services.stats.store import Store
 from shared import redis
@@ -29,7 +30,13 @@ def create_app(settings: StatsSettings) -> App:
         warm_up()
         client = redis.connect(settings.redis_url, timeout_s=settings.redis_timeout_s) if settings.redis_url else None
         keeping = app.state.keeping = Keeping(None if client is None else _store(client, settings), app.state.workers)
-        app.state.health.loaded({**answers.MODELS, aggregate_routes.MODEL["name"]: aggregate_routes.MODEL["version"]})
+        app.state.health.loaded(
+            {
+                **answers.MODELS,
+                **regression_answers.MODELS,
+                aggregate_routes.MODEL["name"]: aggregate_routes.MODEL["version"],
+            }
+        )
         try:
             yield
         finally:
@@ -41,7 +48,7 @@ def create_app(settings: StatsSettings) -> App:
         settings,
         title="Vernier stats",
         summary=SUMMARY,
-        routers=[routes.router, aggregate_routes.router],
+        routers=[regression_routes.router, routes.router, aggregate_routes.router],
         lifespan=lifespan,
     )
 
@@ -58,7 +65,9 @@ def _store(client: Redis, settings: StatsSettings) -> Store:
 def warm_up() -> None:
     """Answer the examples once, so that the first request waits for no import and no page."""
     for example in examples.REGRESSION.values():
-        answers.regression_answer(RegressionRequest(**example))
+        regression_answers.regression_answer(RegressionRequest(**example), lambda: None)
+    for example in examples.PREDICTION.values():
+        regression_answers.prediction_answer(PredictionRequest(**example), lambda: None)
     for example in examples.TREND.values():
         answers.trend_answer(TrendRequest(**example), lambda: None, lambda _: None)
     for example in examples.COVARIANCE.values():

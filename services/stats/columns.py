@@ -155,6 +155,7 @@ _SERIES = {"type": "array", "minItems": 1, "items": _ENTRY_OR_NULL}
 _NAMED = {"type": "object", "minProperties": 1, "additionalProperties": _SERIES}
 
 Column = Annotated[FloatArray, PlainValidator(column), WithJsonSchema(_COLUMN)]
+Series = Annotated[FloatArray, PlainValidator(series), WithJsonSchema(_SERIES)]
 Columns = Annotated[
     list[FloatArray],
     PlainValidator(columns),

@@ -6,52 +6,86 @@ costs digits of the integers and none of the answer.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from services.stats.leastsquares import FloatArray, Solution, condition_number, power_design
+from services.stats.design import Design, FloatArray
+from services.stats.leastsquares import Solution, condition_number
 from shared.errors import FieldError, TooLarge
 
 IntegerArray = np.ndarray[Any, Any]  # of Python's integers: no dtype says so
-
 
 MAX_WORK = 30_000_000
 """Most work, as `check_work` counts it: some three seconds of one core."""
 _BLOCK = 20_000  # integer multiplications between two chances for other threads to run
 
 
-def solve(
-    columns: list[FloatArray], degree: int, y: FloatArray, weights: FloatArray | None, *, intercept: bool
-) -> Solution:
-    """As `leastsquares.solve`, for the powers 1..`degree` of each of `columns`, with no rounding before the end.
+@dataclass(frozen=True)
+class ExactFit:
+    """The coefficients (p,) and (X'WX)^-1 (p, p) as integers over `pivot`, of a design whose column j is an integer
+    times 10^`exponents`[j], y's integers times 10^`y_exponent`, weights' times 10^`w_exponent`."""
+
+    columns: list[FloatArray]
+    degree: int
+    intercept: bool
+    coef: IntegerArray
+    inverse: IntegerArray
+    pivot: int
+    exponents: list[int]
+    y_exponent: int
+    w_exponent: int
+    solution: Solution
+
+    def mean(self, columns: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """The fit at other points and the square root of x' (X'WX)^-1 x there, both (m,), rounded once."""
+        check_work(len(columns[0]), len(columns), self.degree, max(1, self.pivot.bit_length() // 2))
+        integers = [decimal_integers(column) for column in columns]
+        table, exponents = _design(integers, self.degree, len(columns[0]), intercept=self.intercept)
+        apart = [there - here for there, here in zip(exponents, self.exponents, strict=True)]
+        least = min(apart)
+        table = table * np.array([10 ** (each - least) for each in apart], dtype=object)
+        unit = _power(least)
+        fits = table @ self.coef
+        squares = (table @ self.inverse * table).sum(axis=1)
+        scale, square_scale = unit * _power(self.y_exponent), unit**2 * _power(-self.w_exponent)
+        y = np.array([_round(Fraction(int(each), self.pivot) * scale) for each in fits])
+        return y, np.array([_root(Fraction(int(each), self.pivot) * square_scale) for each in squares])
+
+
+def solve(design: Design, y: FloatArray, weights: FloatArray | None) -> ExactFit:
+    """As `leastsquares.solve`, with no rounding before the end.
 
     Only a column that is exactly dependent on those before it is dropped. Raises TooLarge where the work, told by the
     points, the coefficients and the digits of the numbers, is beyond `MAX_WORK`.
     """
+    columns, degree, intercept = list(design.columns), design.degree, design.intercept
     check_work(len(y), len(columns), degree, 1)
     integers = [decimal_integers(column) for column in columns]
     target, y_exponent = decimal_integers(y)
     weight, w_exponent = decimal_integers(np.ones(len(y)) if weights is None else weights)
     check_work(len(y), len(columns), degree, _bits(integers, degree, target, weight))
 
-    design, exponents = _design(integers, degree, len(y), intercept=intercept)
-    gram = _gram(np.column_stack([design, target]), weight)
-    count = design.shape[1]
-    solution, inverse, pivot, kept = _eliminate(gram[:count, :count], gram[:count, count])
+    table, exponents = _design(integers, degree, len(y), intercept=intercept)
+    gram = _gram(np.column_stack([table, target]), weight)
+    count = table.shape[1]
+    numerators, inverse, pivot, kept = _eliminate(gram[:count, :count], gram[:count, count])
     tss = Fraction(gram[count, count])
-    rss = tss - Fraction(int(sum(gram[j, count] * solution[j] for j in kept)), pivot)
+    rss = tss - Fraction(int(sum(gram[j, count] * numerators[j] for j in kept)), pivot)
     if intercept:
         tss -= Fraction(gram[0, count] ** 2, gram[0, 0])
     coef, unit_se = np.full(count, np.nan), np.full(count, np.nan)
     for j in kept:
-        coef[j] = _round(Fraction(solution[j], pivot) * _power(y_exponent - exponents[j]))
-        unit_se[j] = _root(Fraction(inverse[j], pivot) * _power(-2 * exponents[j] - w_exponent))
+        coef[j] = _round(Fraction(numerators[j], pivot) * _power(y_exponent - exponents[j]))
+        unit_se[j] = _root(Fraction(inverse[j, j], pivot) * _power(-2 * exponents[j] - w_exponent))
     scale = _power(2 * y_exponent + w_exponent)
-    floats = power_design(columns, degree, intercept=intercept)[0][:, kept]
-    return Solution(coef, unit_se, _round(rss * scale), _round(tss * scale), kept, condition_number(floats))
+    condition = condition_number(design.rows()[:, kept])
+    solution = Solution(coef, unit_se, _round(rss * scale), _round(tss * scale), kept, condition, float(len(kept)))
+    return ExactFit(columns, degree, intercept, numerators, inverse, pivot, exponents, y_exponent, w_exponent, solution)
 
 
 def check_work(rows: int, columns: int, degree: int, bits: int) -> None:
@@ -117,7 +151,7 @@ def _gram(table: IntegerArray, weight: IntegerArray) -> IntegerArray:
 def _eliminate(gram: IntegerArray, moment: IntegerArray) -> tuple[IntegerArray, IntegerArray, int, list[int]]:
     """Solve G b = g by fraction-free symmetric elimination (Bareiss 1968).
 
-    Returns b and the diagonal of the inverse of G as numerators over one denominator, that denominator, and the
+    Returns b and the inverse of G as numerators over one denominator, that denominator, and the
     columns that had a pivot. G is a Gram matrix, so a zero pivot says that the column depends on those before it, and
     needs no exchange of rows. Rows are [upper part of G | g | lower part of the inverse of the factor]; with pivots
     p_k and the last part's rows r_k, the inverse of G's first k rows is the sum of r_k' r_k / (p_(k-1) p_k).
@@ -127,14 +161,14 @@ def _eliminate(gram: IntegerArray, moment: IntegerArray) -> tuple[IntegerArray, 
         [gram, moment, np.array([[int(i == j) for j in range(count)] for i in range(count)], object)]
     )
     pivot, kept = 1, []
-    solution, inverse = np.zeros(count, object), np.zeros(count, object)
+    solution, inverse = np.zeros(count, object), np.zeros((count, count), object)
     for k in range(count):
         if table[k, k] == 0:
             continue
         previous, pivot = pivot, int(table[k, k])
         row = table[k, count + 1 :]
         solution = (solution * pivot + row * table[k, count]) // previous
-        inverse = (inverse * pivot + row * row) // previous
+        inverse = (inverse * pivot + np.outer(row, row)) // previous
         for i in range(k + 1, count):
             part = slice(i, count + i + 2)
             table[i, part] = (table[i, part] * pivot - table[k, i] * table[k, part]) // previous

@@ -34,6 +34,27 @@ REGRESSION: dict[str, Any] = {
         "precision": "high",
     },
     "Longley's six columns": _LONGLEY,
+    "A line past an outlier": {
+        "x": [1, 2, 3, 4, 5, 6, 7],
+        "y": [2.1, 3.9, 6.2, 77.8, 10.1, 11.9, 14.2],
+        "method": "tukey",
+    },
+    "Errors of unequal variance, and what each point weighs": {
+        "x": [1, 2, 3, 4, 5, 6, 7, 8],
+        "y": [2.0, 4.1, 5.8, 8.4, 9.5, 12.9, 12.8, 17.6],
+        "covariance": "HC3",
+        "influence": True,
+    },
+    "Two columns nearly the same, by ridge": {
+        "x": [[1, 2, 3, 4, 5], [1.1, 2, 3, 4, 5.1]],
+        "y": [2.1, 3.9, 6.2, 7.8, 10.1],
+        "method": "ridge",
+        "alpha": 0.1,
+    },
+}
+PREDICTION: dict[str, Any] = {
+    "A line, further on": {"x": [1, 2, 3, 4, 5], "y": [2.1, 3.9, 6.2, 7.8, 10.1], "at": [6, 7, 8]},
+    "Where y is missing": {"x": [1, 2, 3, 4, 5, 6], "y": [2.1, 3.9, None, 7.8, 10.1, None], "method": "huber"},
 }
 
 TREND: dict[str, Any] = {
@@ -63,6 +84,7 @@ COVARIANCE: dict[str, Any] = {
 }
 
 REGRESSION_TABLE = "dose,age,response\n1,30,2.1\n2,41,3.9\n3,35,6.2\n4,52,7.8\n5,47,10.1\n"
+PREDICTION_TABLE = "dose,response\n1,2.1\n2,3.9\n3,6.2\n4,7.8\n5,\n6,\n"
 TREND_TABLE = "year,rising,flat\n2015,1.0,2.0\n2016,2.5,2.1\n2017,,1.9\n2018,3.1,2.0\n2019,4.0,2.1\n2020,4.4,2.0\n"
 COVARIANCE_TABLE = "height,weight\n1.62,58\n1.75,72.5\n1.81,80\n1.68,66\n"
 

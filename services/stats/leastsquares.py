@@ -1,14 +1,81 @@
-"""Least squares by Householder QR of centred columns scaled by powers of two."""
+"""Least squares by Householder QR of centred columns scaled by powers of two, a block of rows at a time.
 
-from collections.abc import Sequence
+The R factors of blocks, one below the other, have the R factor of all rows, by transformations as stable as those of
+the whole (TSQR: Demmel, Grigori, Hoemmen and Langou, 2012); a block stays within the processor's cache.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
-FloatArray = npt.NDArray[np.float64]
+from services.stats.design import Design, ExponentArray, exponent_of
+from services.stats.design import FloatArray as FloatArray
+
+BLOCK = 1 << 14
+_LARGEST_EXPONENT = 500
+
+
+@dataclass(frozen=True)
+class Factor:
+    """`n` weighted rows of [X | y], reduced: `r` (p + 1, p + 1) is their R factor, its diagonal not below 0, of X less
+    `centre` (p,) and y less `y_centre`, scaled: true columns are 2^`exponents` times as large, y 2^`y_exponent`,
+    roots of weights 2^`w_exponent`. `q` (n, p + 1) is the orthonormal factor, where it was asked for."""
+
+    n: int
+    r: FloatArray
+    centre: FloatArray
+    y_centre: float
+    exponents: ExponentArray
+    y_exponent: int
+    w_exponent: int
+    intercept: bool
+    q: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Centred:
+    """A solution where it was found: in the columns that are kept, less `centre`, and y less `y_centre`, all scaled.
+
+    `effects` (k,) are y's coordinates in an orthonormal basis of the columns, and `coef` (k,) = `gain` (k, k) effects;
+    `hat` (k, k) takes effects to those fitted, which without a penalty is all of them; `left` has the lengths of what
+    is not fitted, in that basis and beside it. `rows` (k, k) is the gain of the coefficients of columns that are not
+    centred. `q` (n, k) has each point in that basis, and `residuals` (n,) are times the root of the weight; None
+    unless asked for.
+    """
+
+    kept: list[int]
+    centre: FloatArray
+    y_centre: float
+    exponents: ExponentArray
+    y_exponent: int
+    w_exponent: int
+    intercept: bool
+    coef: FloatArray
+    effects: FloatArray
+    gain: FloatArray
+    hat: FloatArray
+    left: FloatArray
+    rows: FloatArray
+    q: FloatArray | None
+    residuals: FloatArray | None
+
+    @property
+    def true_coef(self) -> FloatArray:
+        """Those of the columns as they were given, (k,)."""
+        coef: FloatArray = np.ldexp(self.coef, self.y_exponent - self.exponents)
+        if self.intercept:
+            coef[0] = np.ldexp(uncentred(self.coef, self.y_centre, self.centre), self.y_exponent)
+        return coef
+
+    @property
+    def points(self) -> tuple[FloatArray, FloatArray]:
+        """`q` and `residuals` of a solution with its points."""
+        assert self.q is not None
+        assert self.residuals is not None
+        return self.q, self.residuals
 
 
 @dataclass(frozen=True)
@@ -19,6 +86,7 @@ class Solution:
     where the column was dropped; `rss` is the weighted residual sum of squares, `tss` the weighted total sum of
     squares (about the weighted mean when there is an intercept, about zero else); `kept` are the columns used;
     `condition` is the ratio of the extreme singular values of the kept columns, each scaled to unit length.
+    `parameters` is the trace of the hat matrix: as many as are kept, less by a penalty.
     """
 
     coef: FloatArray
@@ -27,86 +95,146 @@ class Solution:
     tss: float
     kept: list[int]
     condition: float
+    parameters: float
+    centred: Centred | None = None
 
 
-@np.errstate(over="ignore")
-def solve(design: FloatArray, y: FloatArray, weights: FloatArray | None, *, intercept: bool) -> Solution:
-    """Minimise sum(w (y - X b)^2) for an n x p `design` whose first column is the constant when `intercept`.
-
-    Centring and scaling by powers of two change no digit that matters: a shift by one double is exact to the last
-    place of the difference, the scaling is exact, and the constant column takes the shift back up.
-    """
-    root, w_exponent = _roots(weights, len(y))
-    centre, y_centre = np.zeros(design.shape[1]), 0.0
-    if intercept:
-        centre[1:], y_centre = _centres(design[:, 1:], root), float(_centres(y[:, None], root)[0])
-    columns = (design - centre) * root[:, None]
-    target = (y - y_centre) * root
-    exponent, y_exponent = _exponents(columns), int(_exponents(target[:, None])[0])
-    columns, target = np.ldexp(columns, -exponent), np.ldexp(target, -y_exponent)
-    lengths = np.linalg.norm(np.ldexp(design * root[:, None], -exponent), axis=0)
-
-    kept = independent_columns(columns, lengths)
-    q, r = np.linalg.qr(columns[:, kept])
-    projection = q.T @ target
-    residual = target - q @ projection
-    inverse = solve_triangular(r, np.eye(len(kept)))
-    coef = np.ldexp(inverse @ projection, y_exponent - exponent[kept])
-    unit = np.ldexp(inverse, -exponent[kept][:, None] - w_exponent)
-    if intercept:
-        coef[0] = uncentred(coef, y_centre, centre[kept])
-        unit[0] -= centre[kept][1:] @ unit[1:]
-    factor = np.ldexp(r, exponent[kept])
-    scale = np.ldexp(1.0, 2 * (y_exponent + w_exponent))
-    return Solution(
-        coef=_spread(coef, kept, design.shape[1]),
-        unit_se=_spread(np.linalg.norm(unit, axis=1), kept, design.shape[1]),
-        rss=float(residual @ residual * scale),
-        tss=float((_about_mean(target, root) if intercept else target @ target) * scale),
-        kept=kept,
-        condition=condition_number(factor + np.outer(factor[:, 0], centre[kept]) if intercept else factor),
+def reduce_rows(design: Design, y: FloatArray, weights: FloatArray | None, *, with_q: bool = False) -> Factor:
+    """Centring and scaling by powers of two change no digit that matters: a shift by one double is exact to the last
+    place of the difference, the scaling is exact, and the constant column takes the shift back up."""
+    root, w_exponent = _roots(weights)
+    y_exponent = exponent_of(y)
+    centre = np.zeros(design.width + 1)
+    if design.intercept:
+        centre[1:] = _centres(design, y, root, y_exponent)[1:]
+    blocks = (
+        (table - centre) * root[part, None] if root is not None else table - centre
+        for part, table in _tables(design, y, y_exponent, len(y) if with_q else BLOCK)
+    )
+    q: FloatArray | None = None
+    if with_q:
+        q, r = _signed(*np.linalg.qr(next(blocks)))
+    else:
+        parts = [triangle(block) for block in blocks]
+        r = parts[0] if len(parts) == 1 else triangle(np.vstack(parts))
+    return Factor(
+        n=len(y),
+        r=upright(r),
+        centre=centre[:-1],
+        y_centre=float(centre[-1]),
+        exponents=design.exponents,
+        y_exponent=y_exponent,
+        w_exponent=w_exponent,
+        intercept=design.intercept,
+        q=q,
     )
 
 
-def power_design(
-    columns: Sequence[FloatArray], degree: int, *, intercept: bool
-) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """The constant (with `intercept`) and the powers 1..`degree` of each column, and an exponent e a column of it.
-
-    Column j of the design is 2^e[j] times what is returned: each of `columns` is brought below 1 first, so that no
-    power leaves a double's range.
-    """
-    parts = [np.ones(len(columns[0]))] if intercept else []
-    exponents = [0] * len(parts)
-    for column in columns:
-        exponent = int(_exponents(column[:, None])[0])
-        unit = np.ldexp(column, -exponent)
-        parts += [unit**k for k in range(1, degree + 1)]
-        exponents += [exponent * k for k in range(1, degree + 1)]
-    return np.column_stack(parts), np.array(exponents)
+def triangle(table: FloatArray) -> FloatArray:
+    r: FloatArray = np.asarray(np.linalg.qr(table, mode="r"))
+    return r
 
 
-def independent_columns(columns: FloatArray, lengths: FloatArray) -> list[int]:
+def upright(r: FloatArray) -> FloatArray:
+    """An R factor as a square one with no number below 0 on its diagonal."""
+    square = np.zeros((r.shape[1], r.shape[1]))
+    square[: len(r)] = r * np.where(np.diagonal(r) < 0, -1.0, 1.0)[:, None]
+    return square + 0.0  # no negative zero
+
+
+def solve(
+    design: Design,
+    y: FloatArray,
+    weights: FloatArray | None,
+    *,
+    penalty: float = 0.0,
+    with_q: bool = False,
+) -> Solution:
+    """Minimise sum(w (y - X b)^2) + `penalty` sum(b_j^2), the constant's coefficient left out of the latter."""
+    return solve_factor(reduce_rows(design, y, weights, with_q=with_q), penalty=penalty)
+
+
+@np.errstate(over="ignore", under="ignore")
+def solve_factor(factor: Factor, *, penalty: float = 0.0) -> Solution:
+    count = len(factor.r) - 1
+    x, target = factor.r[:, :count], factor.r[:, count]
+    shifted = x + np.outer(x[:, 0], factor.centre) if factor.intercept else x
+    extra = _penalties(factor, penalty)
+    kept = independent_columns(np.vstack([x, extra]), np.linalg.norm(shifted, axis=0), rows=max(factor.n, count))
+    centred = _centred(factor, kept, extra)
+    about = target[1:] if factor.intercept else target
+    unit_exponents = -centred.exponents - factor.w_exponent
+    scale = np.ldexp(1.0, 2 * (factor.y_exponent + factor.w_exponent))
+    return Solution(
+        coef=spread(centred.true_coef, kept, count),
+        unit_se=spread(np.ldexp(np.linalg.norm(centred.rows, axis=1), unit_exponents), kept, count),
+        rss=float(centred.left @ centred.left * scale),
+        tss=float(about @ about * scale),
+        kept=kept,
+        condition=condition_number(shifted[:, kept]),
+        parameters=float(np.trace(centred.hat)) if penalty else float(len(kept)),
+        centred=centred,
+    )
+
+
+def _centred(factor: Factor, kept: list[int], extra: FloatArray) -> Centred:
+    k = len(kept)
+    turn, r = np.linalg.qr(factor.r[:, [*kept, len(factor.r) - 1]])
+    r_x, effects = r[:k, :k], r[:k, k]
+    gain, hat = solve_triangular(r_x, np.eye(k)), np.eye(k)
+    if extra.size and k:
+        both_q, both_r = np.linalg.qr(np.vstack([r_x, extra[:, kept]]))
+        gain = solve_triangular(both_r, both_q[:k].T)
+        hat = both_q[:k] @ both_q[:k].T
+    coef = gain @ effects
+    left = np.concatenate([effects - hat @ effects, r[k:, k]])
+    rows, centre = gain.copy(), factor.centre[kept]
+    if factor.intercept:
+        rows[0] -= centre[1:] @ gain[1:]
+    q = residuals = None
+    if factor.q is not None:
+        q = factor.q @ turn[:, :k]
+        residuals = factor.q @ (turn @ left)
+    return Centred(
+        kept=kept,
+        centre=centre,
+        y_centre=factor.y_centre,
+        exponents=factor.exponents[kept],
+        y_exponent=factor.y_exponent,
+        w_exponent=factor.w_exponent,
+        intercept=factor.intercept,
+        coef=coef,
+        effects=effects,
+        gain=gain,
+        hat=hat,
+        left=left,
+        rows=rows,
+        q=q,
+        residuals=residuals,
+    )
+
+
+def independent_columns(columns: FloatArray, lengths: FloatArray, *, rows: int) -> list[int]:
     """The columns that add a direction to those before them, first come first kept.
 
     A column is dependent when what is left of it outside their span is below the rounding of its own entries:
-    4 eps sqrt(n) times `lengths`, the length it had before it was centred.
+    4 eps sqrt(`rows`) times `lengths`, the length it had before it was centred.
     """
-    rows, count = columns.shape
-    tolerance = 4.0 * np.finfo(float).eps * np.sqrt(max(rows, count)) * lengths
-    if rows >= count:
+    count = columns.shape[1]
+    tolerance = 4.0 * np.finfo(float).eps * np.sqrt(rows) * lengths
+    if len(columns) >= count:
         diagonal = np.abs(np.diagonal(np.linalg.qr(columns, mode="r")))
         if np.all(diagonal > tolerance):
             return list(range(count))
     kept: list[int] = []
-    basis = np.zeros((rows, min(rows, count)))
+    basis = np.zeros((len(columns), min(columns.shape)))
     for j in range(count):
         span = basis[:, : len(kept)]
         rest = columns[:, j]
         for _ in range(2):  # Gram-Schmidt twice is as orthogonal as Householder (Giraud, Langou, Rozloznik 2005)
             rest = rest - span @ (span.T @ rest)
         length = np.linalg.norm(rest)
-        if length > tolerance[j] and len(kept) < rows:
+        if length > tolerance[j] and len(kept) < len(columns):
             basis[:, len(kept)] = rest / length
             kept.append(j)
     return kept
@@ -120,38 +248,61 @@ def condition_number(factor: FloatArray) -> float:
     return float(singular[0] / singular[-1]) if singular[-1] > 0 else float("inf")
 
 
-def _centres(table: FloatArray, root: FloatArray) -> FloatArray:
-    """Near the weighted mean of each column; exactly the value of a column that is constant."""
-    centres: FloatArray = table[0] + np.average(table - table[0], axis=0, weights=root * root)
-    return centres
-
-
-def _roots(weights: FloatArray | None, rows: int) -> tuple[FloatArray, int]:
-    """The square roots of the weights less a power of two, and that power: the largest root is below 1."""
-    if weights is None:
-        return np.ones(rows), 0
-    exponent = (int(np.frexp(weights.max())[1]) + 1) // 2
-    return np.sqrt(np.ldexp(weights, -2 * exponent)), exponent
-
-
-def _exponents(columns: FloatArray) -> npt.NDArray[np.intc]:
-    exponents: npt.NDArray[np.intc] = np.frexp(np.max(np.abs(columns), axis=0, initial=0.0))[1]
-    return exponents
-
-
 def uncentred(coef: FloatArray, y_centre: float, centre: FloatArray) -> float:
     """c0 + y_centre - sum(b_j centre_j), rounded once: the terms can be far larger than their sum."""
     terms = (Fraction(float(b)) * Fraction(float(m)) for b, m in zip(coef[1:], centre[1:], strict=True))
     return float(Fraction(float(coef[0])) + Fraction(y_centre) - sum(terms))
 
 
-def _about_mean(target: FloatArray, root: FloatArray) -> float:
-    """The sum of squares of `target` (already times sqrt(w)) about the weighted mean."""
-    rest = target - root * (root @ target / (root @ root))
-    return float(rest @ rest)
+def _tables(design: Design, y: FloatArray, y_exponent: int, block: int) -> Iterator[tuple[slice, FloatArray]]:
+    """[X | y], scaled, a block of rows at a time."""
+    for start in range(0, len(y), block):
+        part = slice(start, start + block)
+        yield part, np.column_stack([design.rows(part), np.ldexp(y[part], -y_exponent)])
 
 
-def _spread(values: FloatArray, kept: list[int], count: int) -> FloatArray:
-    spread = np.full(count, np.nan)
-    spread[kept] = values
-    return spread
+def _centres(design: Design, y: FloatArray, root: FloatArray | None, y_exponent: int) -> FloatArray:
+    """Near the weighted mean of each column; exactly the value of a column that is constant."""
+    first, total, weight = None, np.zeros(design.width + 1), 0.0
+    for part, table in _tables(design, y, y_exponent, BLOCK):
+        first = table[0].copy() if first is None else first
+        weights = np.ones(len(table)) if root is None else root[part] ** 2
+        total += weights @ (table - first)
+        weight += float(weights.sum())
+    assert first is not None
+    centres: FloatArray = first + total / weight
+    return centres
+
+
+def _roots(weights: FloatArray | None) -> tuple[FloatArray | None, int]:
+    """The square roots of the weights less a power of two, and that power: the largest root is below 1."""
+    if weights is None:
+        return None, 0
+    exponent = (int(np.frexp(weights.max())[1]) + 1) // 2
+    return np.sqrt(np.ldexp(weights, -2 * exponent)), exponent
+
+
+def _penalties(factor: Factor, penalty: float) -> FloatArray:
+    """The rows that a penalty stands for, (p, p), or none: the root of it on the diagonal, on the scale of the columns
+    and of the weights."""
+    count = len(factor.r) - 1
+    if not penalty:
+        return np.zeros((0, count))
+    exponents = np.clip(-factor.exponents - factor.w_exponent, -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
+    roots = np.ldexp(np.sqrt(penalty), exponents)
+    if factor.intercept:
+        roots[0] = 0.0
+    return np.diag(roots)
+
+
+def _signed(q: FloatArray, r: FloatArray) -> tuple[FloatArray, FloatArray]:
+    sign = np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    wide = np.zeros((len(q), r.shape[1]))
+    wide[:, : len(r)] = q * sign
+    return wide, r
+
+
+def spread(values: FloatArray, kept: list[int], count: int) -> FloatArray:
+    wide = np.full(count, np.nan)
+    wide[kept] = values
+    return wide

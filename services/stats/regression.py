@@ -1,190 +1,243 @@
-"""Linear regression by (weighted) least squares, with its inference.
-
-The definitions of r2, adj_r2, aic and bic are those of statsmodels: without an intercept r2 is about zero, and the
-residual variance is no parameter of aic and bic (R counts it, so its values are 2 and log(n) larger).
-"""
+"""Linear regression: least squares, weighted or with a penalty, robust estimates, and lines through medians."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
-from scipy.special import fdtrc, stdtr, stdtrit
+from scipy.special import fdtrc
 
-from services.stats import exact, leastsquares
-from services.stats.leastsquares import FloatArray, Solution
+from services.stats import exact, leastsquares, mestimation, sandwich, theilsen
+from services.stats.design import Design, FloatArray
+from services.stats.fitted import ExactPoints, LinearFit, LineFit
+from services.stats.inference import Errors, Regression, column_warnings, dropped_of, figures_of, infer
+from services.stats.influence import influence_of, influence_warnings
+from services.stats.leastsquares import Centred, Solution
+from services.stats.sandwich import Covariance
 from shared.errors import FieldError, TooLarge, Unprocessable
 
 Precision = Literal["default", "high"]
+Method = Literal["ols", "ridge", "huber", "tukey", "theil_sen", "siegel"]
 
 MAX_WORK = 20_000_000_000
 """Most multiplications that a decomposition may take (n p^2): some ten seconds of one core."""
-MAX_ENTRIES = 10_000_000
-"""Most entries of the design (points x coefficients): 80 MB, which a fit needs some five times."""
-DIGITS = -math.log10(np.finfo(float).eps)
+MAX_ENTRIES = 20_000_000
+"""Most entries of the design (points x coefficients): 160 MB, where it is kept whole."""
+_ROBUST_STEPS = 50
+"""What a robust fit takes, in decompositions."""
 
 
 @dataclass(frozen=True)
-class Regression:
-    """One entry a column of the design in `coef`, `se`, `t`, `p` and `ci`; NaN for a dropped column.
+class Options:
+    """How to fit. `alpha` is ridge's penalty; `lag` HAC's, by default `sandwich.default_lag`; `confidence` that of
+    intervals, 0..1; `influence` of each point is found where it is asked for; `check` is called now and then in long
+    computations and may raise to end them."""
 
-    `df` are the residual degrees of freedom, `sigma` the residual standard error (the square root of the weighted
-    residual sum of squares over `df`), `f` the test of all slopes at once against the intercept alone (against
-    nothing without one), `condition` that of the kept columns scaled to unit length.
+    names: Sequence[str] | None = None
+    degree: int = 1
+    intercept: bool = True
+    weights: FloatArray | None = None
+    method: Method = "ols"
+    alpha: float | None = None
+    covariance: Covariance = "nonrobust"
+    lag: int | None = None
+    precision: Precision = "default"
+    confidence: float = 0.95
+    influence: bool = False
+    check: Callable[[], None] = lambda: None
+
+
+def fit(columns: Sequence[FloatArray], y: FloatArray, **options: Any) -> Regression:
+    """Regress `y` on the powers 1 to `degree` of each of `columns` (no cross terms), each of length n; `options` are
+    those of `Options`.
+
+    ols minimises the sum of w (y - X b)^2; ridge that and `alpha` times the squares of the slopes, in the units given;
+    huber and tukey are M-estimates; theil_sen and siegel are lines through medians of slopes, of one column. Raises
+    Unprocessable for fewer points than coefficients and for options that do not go together, TooLarge for more
+    arithmetic than the limits allow.
     """
-
-    names: list[str]
-    coef: FloatArray
-    se: FloatArray
-    t: FloatArray
-    p: FloatArray
-    ci: FloatArray
-    r2: float
-    adj_r2: float
-    sigma: float
-    f: float
-    f_p: float
-    df: int
-    rank: int
-    condition: float
-    dropped: list[str]
-    aic: float
-    bic: float
-    loglik: float
-    n: int
-    warnings: list[str] = field(default_factory=list)
+    chosen = Options(**options)
+    labels = _labels(chosen, len(columns))
+    _check_options(chosen, len(columns))
+    _check_size(len(y), len(labels), chosen)
+    if chosen.method in {"theil_sen", "siegel"}:
+        return _line(columns, y, labels, chosen)
+    design = Design.of(columns, chosen.degree, intercept=chosen.intercept)
+    if chosen.precision == "high":
+        return _exactly(design, y, labels, chosen)
+    if chosen.method in {"huber", "tukey"}:
+        return _robustly(design, y, labels, chosen)
+    return _by_least_squares(design, y, labels, chosen)
 
 
-def fit(
-    columns: Sequence[FloatArray],
-    y: FloatArray,
-    *,
-    names: Sequence[str] | None = None,
-    degree: int = 1,
-    intercept: bool = True,
-    weights: FloatArray | None = None,
-    precision: Precision = "default",
-    confidence: float = 0.95,
-) -> Regression:
-    """Regress `y` on the powers 1 to `degree` of each of `columns` (no cross terms), each of length n.
-
-    Raises Unprocessable for fewer points than coefficients, TooLarge for more arithmetic than the limits allow.
-    """
-    labels = _labels(names, len(columns), degree, intercept=intercept)
-    _check_size(len(y), len(labels))
-    if precision == "high":
-        solution = exact.solve(list(columns), degree, y, weights, intercept=intercept)
+def _by_least_squares(design: Design, y: FloatArray, names: list[str], options: Options) -> Regression:
+    n, robust = len(y), options.covariance != "nonrobust"
+    solution = leastsquares.solve(
+        design, y, options.weights, penalty=options.alpha or 0.0, with_q=robust or options.influence
+    )
+    centred = _centred(solution)
+    df, lag, errors = n - solution.parameters, None, None
+    if robust:
+        lag = _lag(n, options)
+        meat = sandwich.robust_meat(solution, centred, kind=options.covariance, lag=lag or 0)
+        errors = sandwich.errors_by(meat, centred, len(names))
     else:
-        design, exponents = leastsquares.power_design(columns, degree, intercept=intercept)
-        scaled = leastsquares.solve(design, y, weights, intercept=intercept)
-        with np.errstate(over="ignore"):
-            coef, unit_se = np.ldexp(scaled.coef, -exponents), np.ldexp(scaled.unit_se, -exponents)
-        solution = replace(scaled, coef=coef, unit_se=unit_se)
+        meat = np.eye(len(centred.coef)) * (float(centred.left @ centred.left) / df if df > 0 else np.nan)
+    found = _inferred(solution, names, n, options, errors)
+    if df > 0 and np.isnan(meat).any():
+        found.warnings.append(f"a point alone determines a coefficient: {options.covariance} is not defined")
+    fitted = LinearFit(design, centred, meat)
+    if options.influence:
+        found = _with_influence(found, *fitted.points())
+    return replace(found, lag=lag, fitted=fitted)
+
+
+def _exactly(design: Design, y: FloatArray, names: list[str], options: Options) -> Regression:
+    solved = exact.solve(design, y, options.weights)
+    found = _inferred(solved.solution, names, len(y), options, None)
+    fitted = ExactPoints(solved, y, options.weights, found.sigma)
+    if options.influence:
+        found = _with_influence(found, *fitted.points())
+    return replace(found, fitted=fitted)
+
+
+def _inferred(solution: Solution, names: list[str], n: int, options: Options, errors: Errors | None) -> Regression:
+    advice = None if options.precision == "high" else "; precision high computes them exactly"
     return infer(
         solution,
-        labels,
-        len(y),
-        weights=weights,
-        intercept=intercept,
-        precision=precision,
-        confidence=confidence,
+        names,
+        n,
+        weights=options.weights,
+        intercept=options.intercept,
+        confidence=options.confidence,
+        errors=errors,
+        advice="" if options.method == "ridge" else advice,
     )
 
 
-def _labels(names: Sequence[str] | None, count: int, degree: int, *, intercept: bool) -> list[str]:
-    given = list(names) if names else (["x"] if count == 1 else [f"x{j + 1}" for j in range(count)])
-    powers = [name if k == 1 else f"{name}^{k}" for name in given for k in range(1, degree + 1)]
-    return ["intercept", *powers] if intercept else powers
+def _with_influence(found: Regression, leverage: FloatArray, residuals: FloatArray) -> Regression:
+    influence = influence_of(leverage, residuals, found.rank)
+    return replace(found, influence=influence, warnings=[*found.warnings, *influence_warnings(influence)])
 
 
-def _check_size(n: int, count: int) -> None:
+def _robustly(design: Design, y: FloatArray, names: list[str], options: Options) -> Regression:
+    method: mestimation.Method = "huber" if options.method == "huber" else "tukey"
+    solution = leastsquares.solve(design, y, options.weights, with_q=True)
+    centred = _centred(solution)
+    q, residuals = centred.points
+    estimate = mestimation.m_estimate(q, residuals + q @ centred.effects, method, check=options.check)
+    centred = replace(centred, effects=estimate.effects, coef=centred.gain @ estimate.effects)
+    solution = replace(solution, coef=leastsquares.spread(centred.true_coef, solution.kept, len(names)))
+    n, df = len(y), len(y) - len(solution.kept)
+    exponent = centred.y_exponent + centred.w_exponent
+    meat = estimate.spread**2 * np.eye(len(centred.coef))
+    with np.errstate(over="ignore", invalid="ignore"):
+        se = np.ldexp(estimate.spread, exponent) * solution.unit_se
+    slopes = estimate.effects[int(options.intercept) :]
+    f = float(slopes @ slopes) / estimate.spread**2 / len(slopes) if len(slopes) and df else math.nan
+    return Regression(
+        names=names,
+        **figures_of(solution.coef, se, df, options.confidence),
+        sigma=float(np.ldexp(estimate.scale, exponent)),
+        f=f,
+        f_p=float(fdtrc(len(slopes), df, f)) if math.isfinite(f) else math.nan,
+        df=df,
+        rank=len(solution.kept),
+        condition=solution.condition,
+        dropped=dropped_of(solution, names),
+        n=n,
+        iterations=estimate.iterations,
+        warnings=[*column_warnings(solution, names, ""), *mestimation.warnings_of(estimate)],
+        fitted=LinearFit(design, centred, meat),
+    )
+
+
+def _line(columns: Sequence[FloatArray], y: FloatArray, names: list[str], options: Options) -> Regression:
+    x = columns[0]
+    if options.method == "theil_sen":
+        line = theilsen.theil_sen(x, y, options.confidence)
+    else:
+        line = theilsen.siegel(x, y, check=options.check)
+    none = np.full(2, np.nan)
+    return Regression(
+        names=names,
+        coef=np.array([line.intercept, line.slope]),
+        se=none,
+        t=none,
+        p=none,
+        ci=np.array([none, line.slope_ci]),
+        sigma=line.scale,
+        df=len(y) - 2,
+        rank=2,
+        condition=leastsquares.condition_number(Design.of(columns, intercept=True).rows()),
+        n=len(y),
+        fitted=LineFit(line.slope, line.intercept),
+    )
+
+
+def _centred(solution: Solution) -> Centred:
+    assert solution.centred is not None
+    return solution.centred
+
+
+def _lag(n: int, options: Options) -> int | None:
+    if options.covariance != "HAC":
+        return None
+    if options.lag is None:
+        return min(n - 1, sandwich.default_lag(n))
+    if options.lag >= n:
+        raise _refused("/lag", f"is {options.lag}; {n} points are at most {n - 1} apart")
+    return options.lag
+
+
+def _labels(options: Options, count: int) -> list[str]:
+    given = list(options.names or (["x"] if count == 1 else [f"x{j + 1}" for j in range(count)]))
+    powers = [name if k == 1 else f"{name}^{k}" for name in given for k in range(1, options.degree + 1)]
+    return ["intercept", *powers] if options.intercept else powers
+
+
+def _check_options(options: Options, columns: int) -> None:
+    """Raises Unprocessable for those that do not go together: nothing asked for is left out silently."""
+    method, line = options.method, options.method in {"theil_sen", "siegel"}
+    faults = [
+        (method == "ridge" and options.alpha is None, "/alpha", "is missing; ridge needs its penalty, 0 or more"),
+        (method != "ridge" and options.alpha is not None, "/alpha", f"is ridge's penalty; {method} has none"),
+        (options.lag is not None and options.covariance != "HAC", "/lag", "is for the covariance HAC alone"),
+        (
+            options.covariance != "nonrobust" and method not in {"ols", "ridge"},
+            "/covariance",
+            f"is for ols and ridge; {method} has errors of its own, nonrobust",
+        ),
+        (
+            options.precision == "high" and (method != "ols" or options.covariance != "nonrobust"),
+            "/precision",
+            "high is for ols with the covariance nonrobust; use default here",
+        ),
+        (options.influence and method != "ols", "/influence", f"is of ols alone; {method} has none"),
+        (line and columns > 1, "/x", f"has {columns} columns; {method} draws a line over one"),
+        (line and options.degree > 1, "/degree", f"must be 1: {method} draws a line"),
+        (line and not options.intercept, "/intercept", f"must be true: {method} has no line through the origin"),
+        (line and options.weights is not None, "/weights", f"are not taken by {method}; huber and tukey take them"),
+    ]
+    for wrong, pointer, detail in faults:
+        if wrong:
+            raise _refused(pointer, detail)
+
+
+def _refused(pointer: str, detail: str) -> Unprocessable:
+    return Unprocessable(f"{pointer} {detail}", errors=[FieldError(pointer, detail)])
+
+
+def _check_size(n: int, count: int, options: Options) -> None:
     if n < count:
         raise Unprocessable(
             f"{n} points do not determine {count} coefficients: give at least {count} points, or fewer columns",
             errors=[FieldError("/y", f"has {n} entries, needs {count}")],
         )
-    if n * count > MAX_ENTRIES or n * count**2 > MAX_WORK:
+    steps = _ROBUST_STEPS if options.method in {"huber", "tukey"} else 1 + (options.lag or 0)
+    if n * count > MAX_ENTRIES or n * count**2 * steps > MAX_WORK:
         raise TooLarge(
             f"{n:,} points x {count} coefficients: a design may have at most {MAX_ENTRIES:,} entries, and points x "
-            f"coefficients squared may be {MAX_WORK:,}"
+            f"coefficients squared (x {steps} here) may be {MAX_WORK:,}"
         )
-
-
-def infer(
-    solution: Solution,
-    names: list[str],
-    n: int,
-    *,
-    weights: FloatArray | None = None,
-    intercept: bool = True,
-    precision: Precision = "high",
-    confidence: float = 0.95,
-) -> Regression:
-    """What a solution over `n` points says; `precision` is how it was found, for the warnings."""
-    rank, rss, tss = len(solution.kept), solution.rss, solution.tss
-    df, df_model = n - rank, rank - int(intercept)
-    sigma = math.sqrt(rss / df) if df else math.nan
-    dropped = [name for j, name in enumerate(names) if j not in set(solution.kept)]
-    with np.errstate(all="ignore"):
-        se = sigma * solution.unit_se
-        t = np.where(se > 0, solution.coef / se, np.nan)
-        p = 2 * stdtr(df, -np.abs(t)) if df else np.full(len(t), np.nan)
-        half = se * stdtrit(df, 0.5 + confidence / 2) if df else np.full(len(t), np.nan)
-        ci = np.column_stack([solution.coef - half, solution.coef + half])
-    variance = rss / df if df else math.nan
-    f = (tss - rss) / df_model / variance if df_model and variance > 0 else math.nan
-    loglik = _loglik(rss, n, weights)
-    r2 = 1 - rss / tss if tss > 0 else math.nan
-    return Regression(
-        names=names,
-        coef=solution.coef,
-        se=se,
-        t=t,
-        p=p,
-        ci=ci,
-        r2=r2,
-        adj_r2=1 - (1 - r2) * (n - int(intercept)) / df if df else math.nan,
-        sigma=sigma,
-        f=f,
-        f_p=float(fdtrc(df_model, df, f)) if math.isfinite(f) else math.nan,
-        df=df,
-        rank=rank,
-        condition=solution.condition,
-        dropped=dropped,
-        aic=2 * rank - 2 * loglik,
-        bic=math.log(n) * rank - 2 * loglik,
-        loglik=loglik,
-        n=n,
-        warnings=_warnings(solution, dropped, df, precision),
-    )
-
-
-def _loglik(rss: float, n: int, weights: FloatArray | None) -> float:
-    """The Gaussian log-likelihood at its maximum over the variance; NaN where the fit leaves no residual."""
-    if not rss / n > 0:
-        return math.nan
-    logs = 0.0 if weights is None else 0.5 * math.fsum(np.log(weights).tolist())
-    return logs - 0.5 * n * (math.log(2 * math.pi * rss / n) + 1)
-
-
-def _warnings(solution: Solution, dropped: list[str], df: int, precision: Precision) -> list[str]:
-    warnings = [
-        f"column {name} is a linear combination of the columns before it: it was dropped, its coefficient is null"
-        for name in dropped
-    ]
-    lost = math.log10(solution.condition)
-    if precision == "default" and lost > DIGITS / 2:
-        warnings.append(
-            f"the columns are nearly dependent (condition {solution.condition:.2g}): the coefficients may be right "
-            f"to {max(0.0, DIGITS - lost):.0f} digits only; precision high computes them exactly"
-        )
-    if df == 0:
-        warnings.append("as many coefficients as points: the fit is exact and leaves nothing to estimate its error by")
-    elif solution.rss == 0:
-        warnings.append("the fit leaves no residual: t, p, f, aic and bic are not defined")
-    if np.isinf(solution.coef).any():
-        warnings.append("a coefficient is beyond the range of a double, null here: use other units")
-    if solution.tss == 0:
-        warnings.append("y does not vary: r2 is not defined")
-    return warnings

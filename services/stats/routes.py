@@ -11,8 +11,6 @@ from services.stats.requests import documented, numbers
 from services.stats.schemas import (
     CovarianceAnswer,
     CovarianceRequest,
-    RegressionAnswer,
-    RegressionRequest,
     TrendAnswer,
     TrendRequest,
     TrendsAnswer,
@@ -22,27 +20,6 @@ from shared.openapi import job, problems
 from shared.progress import progress
 
 router = APIRouter(prefix="/v1/stats", tags=["stats"])
-
-
-@router.post(
-    "/regression",
-    summary="Least squares, with its uncertainty",
-    description="""Columns `x` and a response `y` to coefficients with standard errors, t, p and confidence intervals.
-
-The default is Householder QR of centred columns scaled by powers of two. `precision: high` reads every number as the
-decimal that it was written as and computes in integers: each figure is rounded once, however ill-conditioned the
-columns are. It reproduces all certified digits of NIST's linear regression sets.
-
-A column that is a linear combination of those before it is dropped, never silently: `dropped`, `rank` and `warnings`
-say so and its coefficient is null. `condition` says how near the others come to that.
-
-A table (CSV, NDJSON, Arrow or Parquet) may be sent with the parameters in the query: `y` names its column.""",
-    response_model=RegressionAnswer,
-    responses=problems(406, 415, 422),
-    openapi_extra=documented(RegressionRequest, examples.REGRESSION, examples.REGRESSION_TABLE),
-)
-async def regress(reply: ReplyDep, body: Annotated[RegressionRequest, Depends(numbers(RegressionRequest))]) -> Response:
-    return await reply(answers.regression_answer, body)
 
 
 @router.post(

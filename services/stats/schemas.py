@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from services.stats.columns import Column, Columns, NamedSeries, OneOrNamed
+from services.stats.columns import Column, NamedSeries, OneOrNamed
 from services.stats.covariance import Estimator, Kind, Missing, Repair
-from services.stats.regression import Precision
 from services.stats.replies import COLUMNS
 from services.stats.tables.layout import Layout, TableBody
 from services.stats.tetrachoric import EMPTY
@@ -16,60 +15,6 @@ from shared.openapi import Model
 
 Number = float | None
 Interval = Annotated[list[Number], Field(min_length=2, max_length=2)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class RegressionRequest(TableBody):
-    """Points (x, y), as columns."""
-
-    layout: ClassVar[Layout] = Layout(
-        "x",
-        form="list",
-        roles={"y": "the column of the response", "weights": "the column of weights"},
-        required=frozenset({"y"}),
-    )
-    offers: ClassVar[Sequence[str]] = COLUMNS
-
-    x: Columns = Field(description="One array a column, or one array of numbers for a single column")
-    y: Column = Field(description="The response, one number a point")
-    names: list[Name] | None = Field(None, description="One name a column of x; else x, or x1, x2, ...")
-    weights: Column | None = Field(
-        None, description="One positive number a point: proportional to one over the variance of y there"
-    )
-    degree: int = Field(1, ge=1, le=20, description="Powers 1 to degree of every column; no cross terms")
-    intercept: bool = True
-    method: Literal["ols"] = Field("ols", description="(Weighted) least squares")
-    precision: Precision = Field(
-        "default",
-        description="`high`: exact arithmetic on the decimals as written, rounded once; for small tables",
-    )
-    confidence: float = Field(0.95, gt=0, lt=1, description="Coverage of `ci`")
-
-
-class RegressionAnswer(BaseModel):
-    model: Model
-    method: Literal["ols"]
-    precision: Precision
-    names: list[str] = Field(description="The coefficients: intercept, then each column and its powers")
-    coef: list[Number] = Field(description="null for a dropped column")
-    se: list[Number]
-    t: list[Number]
-    p: list[Number] = Field(description="Two-sided, Student's t with `df` degrees of freedom")
-    ci: list[Interval]
-    r2: Number = Field(description="About the mean of y; about zero without an intercept")
-    adj_r2: Number
-    sigma: Number = Field(description="Residual standard error")
-    f: Number = Field(description="All slopes at once")
-    f_p: Number
-    df: int = Field(description="Residual degrees of freedom: points less rank")
-    rank: int
-    condition: Number = Field(description="Of the kept columns scaled to unit length, the constant among them")
-    dropped: list[str] = Field(description="Columns that are linear combinations of those before them")
-    aic: Number = Field(description="As statsmodels: the variance is not counted as a parameter")
-    bic: Number
-    loglik: Number
-    n: int
-    warnings: list[str]
 
 
 class TrendRequest(TableBody):

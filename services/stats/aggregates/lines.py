@@ -6,17 +6,15 @@ Unix times do not lose their digits to the constant; the factor of one shift bec
 of its first column to the others.
 """
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
-from services.stats import leastsquares, regression
+from services.stats import leastsquares
 from services.stats.aggregates.aggregator import Document, StateFault, array_of, count_of, list_of
+from services.stats.inference import infer
 from services.stats.leastsquares import FloatArray, Solution
 
-NEARLY_DEPENDENT = 1e8
 LARGEST = 1e80
 """What an entry of a factor may be: a value of 1e70 in as many rows as can be counted."""
 
@@ -60,9 +58,7 @@ class Lines:
         facts: dict[str, Any] = {"y": self.response, "names": ["intercept", *self.names]}
         if not summary.n:
             return {**facts, "n": 0, "coef": [None] * (len(self.names) + 1), "warnings": ["no row is complete yet"]}
-        found = regression.infer(_solution(summary), facts["names"], summary.n)
-        if found.condition > NEARLY_DEPENDENT:
-            found.warnings.append(f"the columns are nearly dependent: condition {found.condition:.2g}")
+        found = infer(_solution(summary), facts["names"], summary.n)
         columns = {name: _plain(getattr(found, name)) for name in ("coef", "se", "t", "p", "ci", "dropped", "warnings")}
         single = ("r2", "adj_r2", "sigma", "f", "f_p", "df", "rank", "condition", "n")
         return {**facts, **columns, **{name: _plain(getattr(found, name)) for name in single}}
@@ -82,27 +78,28 @@ class Lines:
 
 
 def _factor(rows: FloatArray) -> FloatArray:
-    """The square R factor with no number below 0 on its diagonal, columns scaled to the same size on the way."""
+    """The upright R factor, columns scaled to the same size on the way."""
     exponents = np.frexp(np.abs(rows).max(axis=0))[1]
-    r = np.linalg.qr(np.ldexp(rows, -exponents), mode="r")
-    square = np.zeros((rows.shape[1], rows.shape[1]))
-    square[: len(r)] = r * np.where(np.diagonal(r) < 0, -1.0, 1.0)[:, None]
-    return np.asarray(np.ldexp(square, exponents) + 0.0)
+    r = leastsquares.upright(leastsquares.triangle(np.ldexp(rows, -exponents)))
+    return np.asarray(np.ldexp(r, exponents))
 
 
 def _solution(summary: Factor) -> Solution:
-    """That of the rows less the shift, and then its constant taken back up."""
-    design, target = summary.r[:, :-1], summary.r[:, -1]
-    found = leastsquares.solve(design, target, None, intercept=False)
-    shift = summary.shift[:-1]
-    kept = np.array(found.kept[1:], dtype=int) - 1
-    coef, unit_se = found.coef.copy(), found.unit_se.copy()
-    coef[0] = leastsquares.uncentred(found.coef[found.kept], float(summary.shift[-1]), np.array([0.0, *shift[kept]]))
-    factor = np.linalg.qr(design[:, found.kept], mode="r")
-    unit = solve_triangular(factor, np.eye(len(found.kept)))
-    unit_se[0] = np.linalg.norm(unit[0] - shift[kept] @ unit[1:])
-    rest = target[1:]
-    return replace(found, coef=coef, unit_se=unit_se, tss=float(rest @ rest))
+    exponents = np.frexp(np.abs(summary.r).max(axis=0))[1].astype(np.int64)
+    exponents[0] = 0
+    shift = np.ldexp(summary.shift, -exponents[1:])
+    return leastsquares.solve_factor(
+        leastsquares.Factor(
+            n=summary.n,
+            r=np.ldexp(summary.r, -exponents),
+            centre=np.array([0.0, *shift[:-1]]),
+            y_centre=float(shift[-1]),
+            exponents=exponents[:-1],
+            y_exponent=int(exponents[-1]),
+            w_exponent=0,
+            intercept=True,
+        )
+    )
 
 
 def _plain(value: Any) -> Any:

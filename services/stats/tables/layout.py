@@ -23,6 +23,7 @@ class Layout:
     wanted. `roles` are the fields that take one column each: the query's `ROLE=NAME` names it, and the text says what
     it is; `required` are those there must be. With `alone` a single column is given without its name. With `by_row`
     a table may hold a series a row: one column of arrays, and one of text, by default, that names them (`id=NAME`).
+    `unused` are fields that a table does without.
     Every other field of the request that is a scalar, or a list of scalars separated by commas, is a parameter.
     """
 
@@ -33,11 +34,12 @@ class Layout:
     alone: bool = False
     by_row: bool = False
     names: str = "names"
+    unused: frozenset[str] = frozenset()
 
     @property
     def fields(self) -> frozenset[str]:
-        """Those that columns fill: no parameters."""
-        return frozenset({self.rest, *self.roles, *([self.names] if self.form == "list" else [])})
+        """Those that are no parameters: columns fill them, or nothing does."""
+        return frozenset({self.rest, *self.roles, *([self.names] if self.form == "list" else []), *self.unused})
 
     @property
     def choices(self) -> dict[str, str]:

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.stats import exact, leastsquares
+from services.stats.design import Design
 from shared.errors import TooLarge
 from tests.services.stats import nist
-from tests.services.stats.test_leastsquares import GATES, design
+from tests.services.stats.test_leastsquares import GATES
 
 # the certified values have 15 digits, so their last one may be off by a half: that is 14.3 where they begin with a 1
 EVERY_DIGIT = 14.3
@@ -32,7 +33,7 @@ def test_every_certified_digit_of_filip() -> None:
 
 
 def check(known: nist.Dataset, degree: int, *, intercept: bool) -> None:
-    found = exact.solve(known.columns, degree, known.y, None, intercept=intercept)
+    found = exact.solve(Design.of(known.columns, degree, intercept=intercept), known.y, None).solution
     sigma = np.sqrt(found.rss / (len(known.y) - len(known.coef)))
     assert nist.digits(found.coef, known.coef) >= EVERY_DIGIT
     assert nist.digits(found.unit_se * sigma, known.se) >= EVERY_DIGIT
@@ -42,8 +43,7 @@ def check(known: nist.Dataset, degree: int, *, intercept: bool) -> None:
 
 
 def test_filip_by_doubles_is_not_dropped_silently() -> None:
-    x = design(nist.FILIP.columns, 10, intercept=True)
-    found = leastsquares.solve(x, nist.FILIP.y, None, intercept=True)
+    found = leastsquares.solve(Design.of(nist.FILIP.columns, 10, intercept=True), nist.FILIP.y, None)
     assert found.kept == list(range(11))
     assert nist.digits(found.coef, nist.FILIP.coef) >= 6.5
     assert found.condition > 1e9
@@ -53,12 +53,13 @@ def test_numbers_are_read_as_they_were_written() -> None:
     # in doubles .1 + .2 is not .3; as decimals the third column is the sum of the first two
     columns = [np.array([0.1, 0.4, 0.7, 0.25]), np.array([0.2, 0.5, 0.9, 0.15])]
     third = np.array([0.3, 0.9, 1.6, 0.4])
-    assert exact.solve([*columns, third], 1, np.arange(4.0), None, intercept=False).kept == [0, 1]
+    design = Design.of([*columns, third], intercept=False)
+    assert exact.solve(design, np.arange(4.0), None).solution.kept == [0, 1]
 
 
 def test_a_line_through_decimals_leaves_nothing() -> None:
     x = np.array([0.1, 0.2, 0.3, 0.7])
-    found = exact.solve([x], 1, np.array([1.3, 1.6, 1.9, 3.1]), None, intercept=True)
+    found = exact.solve(Design.of([x], intercept=True), np.array([1.3, 1.6, 1.9, 3.1]), None).solution
     assert found.coef.tolist() == [1.0, 3.0]
     assert found.rss == 0.0
 
@@ -73,8 +74,9 @@ def test_decimal_integers_give_the_values_back(values: list[float]) -> None:
 def test_agrees_with_doubles_where_they_are_good(seed: int) -> None:
     rng = np.random.default_rng(seed)
     columns, y, weights = list(rng.normal(size=(2, 15))), rng.normal(size=15), rng.uniform(0.5, 2, 15)
-    high = exact.solve(columns, 1, y, weights, intercept=True)
-    plain = leastsquares.solve(design(columns, 1, intercept=True), y, weights, intercept=True)
+    design = Design.of(columns, intercept=True)
+    high = exact.solve(design, y, weights).solution
+    plain = leastsquares.solve(design, y, weights)
     # the condition of 15 random points is some 10: 1e-11 leaves room for a seed that is unlucky a thousandfold
     np.testing.assert_allclose(plain.coef, high.coef, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(plain.unit_se, high.unit_se, rtol=1e-11)
@@ -90,4 +92,4 @@ def test_what_would_take_too_long_is_refused(rows: int, columns: int, degree: in
     rng = np.random.default_rng(0)
     table = rng.normal(size=(columns, rows)) * 10.0 ** rng.integers(-spread // 2, spread // 2 + 1, rows)
     with pytest.raises(TooLarge, match="use precision default"):
-        exact.solve(list(table), degree, rng.normal(size=rows), None, intercept=True)
+        exact.solve(Design.of(list(table), degree, intercept=True), rng.normal(size=rows), None)

@@ -1,4 +1,4 @@
-import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,16 +7,7 @@ from hypothesis import strategies as st
 
 from services.stats import regression
 from shared.errors import TooLarge, Unprocessable
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of the peer's own imports
-    import statsmodels.api as sm
-
-
-def table(seed: int, rows: int = 40, columns: int = 3) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(columns, rows))
-    return list(x), 1 + x.T @ np.arange(1, columns + 1) + rng.normal(size=rows), rng.uniform(0.5, 3, rows)
+from tests.services.stats.peers import sm, table
 
 
 @pytest.mark.parametrize("precision", ["default", "high"])
@@ -93,8 +84,8 @@ def test_perfect_fit_and_constant_response() -> None:
 def test_too_few_points_and_too_much_work() -> None:
     with pytest.raises(Unprocessable, match="2 points do not determine 3 coefficients"):
         regression.fit([np.arange(2.0)], np.arange(2.0), degree=2)
-    many = np.zeros(600_000)
-    with pytest.raises(TooLarge, match="10,000,000 entries"):
+    many = np.zeros(1_000_000)
+    with pytest.raises(TooLarge, match="20,000,000 entries"):
         regression.fit([many], many, degree=20)
     with pytest.raises(TooLarge, match="use precision default"):
         regression.fit([many], many, precision="high")
@@ -161,3 +152,91 @@ def test_ends_of_the_range() -> None:
     beyond = regression.fit([x * 1e-150], y, degree=3)
     assert np.isinf(beyond.coef[3])
     assert any("beyond the range" in warning for warning in beyond.warnings)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["ols", "ridge"]))
+def test_the_order_of_points_does_not_matter(seed: int, method: regression.Method) -> None:
+    x, y, weights = table(seed, rows=14, columns=2)
+    order = np.random.default_rng(seed).permutation(14)
+    options = {"method": method, "alpha": 2.0 if method == "ridge" else None}
+    plain = regression.fit(x, y, weights=weights, **options)
+    turned = regression.fit([each[order] for each in x], y[order], weights=weights[order], **options)
+    for name in ("coef", "se", "p", "r2", "sigma", "aic"):
+        np.testing.assert_allclose(getattr(turned, name), getattr(plain, name), rtol=1e-9, err_msg=name)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1e-6, 0.3, 1e7]), st.floats(-100, 100))
+def test_shift_and_scale_of_a_column(seed: int, scale: float, shift: float) -> None:
+    x, y, _ = table(seed, rows=12, columns=2)
+    plain, moved = regression.fit(x, y), regression.fit([scale * x[0] + shift * scale, x[1]], y)
+    np.testing.assert_allclose(moved.coef[1] * scale, plain.coef[1], rtol=1e-9)
+    np.testing.assert_allclose(moved.t[1:], plain.t[1:], rtol=1e-8)
+    for name in ("r2", "sigma", "f", "aic"):
+        assert getattr(moved, name) == pytest.approx(getattr(plain, name), rel=1e-8, abs=1e-12)
+
+
+@given(st.integers(0, 2**32))
+def test_regression_on_its_own_columns(seed: int) -> None:
+    """y + X b has coefficients b more, and the same errors."""
+    x, y, weights = table(seed, rows=12, columns=2)
+    plain = regression.fit(x, y, weights=weights, covariance="HC2")
+    tilted = regression.fit(x, y + 4 - 3 * x[0] + 2 * x[1], weights=weights, covariance="HC2")
+    np.testing.assert_allclose(tilted.coef, plain.coef + np.array([4, -3, 2]), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(tilted.se, plain.se, rtol=1e-9)
+
+
+def test_unix_times_have_the_right_slope() -> None:
+    """Prometheus's bug 2674: .001 a second at 15 s apart; raw sums of squares give .001009."""
+    seconds = 1493712816.939 + 15 * np.arange(20.0)
+    y = 0.001 * (seconds - seconds[0])
+    assert regression.fit([seconds], y).coef[1] == pytest.approx(0.001, rel=1e-12)
+    assert regression.fit([seconds], y, method="theil_sen").coef[1] == pytest.approx(0.001, rel=1e-12)
+    raw = (20 * seconds @ y - seconds.sum() * y.sum()) / (20 * seconds @ seconds - seconds.sum() ** 2)
+    assert abs(raw - 0.001) > 1e-6
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_ridge_is_scikit_learns(weighted: bool) -> None:
+    from sklearn.linear_model import Ridge
+
+    x, y, weights = table(9)
+    x[2] = x[1] + 1e-3 * x[2]
+    given_weights = weights if weighted else None
+    for alpha in (1e-3, 1.0, 1e3):
+        peer = Ridge(alpha=alpha).fit(np.column_stack(x), y, sample_weight=given_weights)
+        mine = regression.fit(x, y, weights=given_weights, method="ridge", alpha=alpha)
+        # the peer solves X'X + alpha I, which has twice the digits of condition
+        np.testing.assert_allclose(mine.coef, [peer.intercept_, *peer.coef_], rtol=1e-8)
+    assert mine.df > 36
+    assert np.isnan(mine.f)
+
+
+def test_ridge_without_a_penalty_is_least_squares_and_with_one_keeps_every_column() -> None:
+    x, y, _ = table(10)
+    plain, free = regression.fit(x, y), regression.fit(x, y, method="ridge", alpha=0.0)
+    assert (free.coef.tolist(), free.se.tolist(), free.aic) == (plain.coef.tolist(), plain.se.tolist(), plain.aic)
+    twice = regression.fit([x[0], x[0]], y, method="ridge", alpha=1.0)
+    assert twice.dropped == []
+    assert twice.coef[1] == pytest.approx(twice.coef[2], rel=1e-10)
+    heavy = regression.fit(x, y, method="ridge", alpha=1e12)
+    np.testing.assert_allclose(heavy.coef, [y.mean(), 0, 0, 0], atol=1e-9)
+    robust = regression.fit(x, y, method="ridge", alpha=3.0, covariance="HC3")
+    assert np.isfinite(robust.se).all()
+
+
+def test_options_that_do_not_go_together() -> None:
+    x, y, _ = table(11)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"method": "ridge"}, "/alpha"),
+        ({"alpha": 1.0}, "/alpha"),
+        ({"lag": 3}, "/lag"),
+        ({"lag": 40, "covariance": "HAC"}, "/lag"),
+        ({"method": "huber", "covariance": "HC0"}, "/covariance"),
+        ({"method": "tukey", "precision": "high"}, "/precision"),
+        ({"covariance": "HC0", "precision": "high"}, "/precision"),
+        ({"method": "ridge", "alpha": 1.0, "influence": True}, "/influence"),
+    ]
+    for options, pointer in cases:
+        with pytest.raises(Unprocessable) as caught:
+            regression.fit(x, y, **options)
+        assert [each.pointer for each in caught.value.errors] == [pointer]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from services.stats.aggregate_schemas import FoldRequest
-from services.stats.schemas import CovarianceRequest, RegressionRequest, TrendRequest
+from services.stats.regression_schemas import RegressionRequest
+from services.stats.schemas import CovarianceRequest, TrendRequest
 from services.stats.tables import CSV, TableBody, parse_table
 from services.stats.tables.layout import Query, parameters_of
 from shared.errors import Malformed, Unprocessable
@@ -59,8 +60,8 @@ def test_covariance_takes_all() -> None:
         ([("y", "a"), ("y", "b")], Malformed, "/y"),
         ([("y", "a"), ("degree", "two")], Malformed, "/degree"),
         ([("y", "a"), ("degree", "99")], Unprocessable, "/degree"),
-        ([("y", "a"), ("method", "ridge")], Unprocessable, "/method"),
-        ([("y", "a"), ("lag", "3")], Malformed, "/lag"),
+        ([("y", "a"), ("method", "lasso")], Unprocessable, "/method"),
+        ([("y", "a"), ("lags", "3")], Malformed, "/lags"),
     ],
 )
 def test_a_parameter_at_fault_is_named(
