@@ -7,12 +7,12 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from services.stats.aggregates.aggregate import MOST_COLUMNS, Aggregate, Kind
 from services.stats.columns import OneOrNamed
+from services.stats.schemas import Name
 from services.stats.tables.layout import Layout, TableBody
 from shared.bodies import Body
 from shared.openapi import Model
 
 MOST_STATES = 1_000
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 Kinds = Annotated[
     list[Kind],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),

@@ -8,7 +8,15 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 from threadpoolctl import threadpool_limits
 
-from services.stats import aggregate_routes, answers, examples, regression_answers, regression_routes, routes
+from services.stats import (
+    aggregate_routes,
+    answers,
+    examples,
+    multivariate,
+    regression_answers,
+    regression_routes,
+    routes,
+)
 from services.stats.aggregates.aggregate import KINDS, Aggregate
 from services.stats.keeping import Keeping
 from services.stats.regression_schemas import PredictionRequest, RegressionRequest
@@ -34,6 +42,7 @@ def create_app(settings: StatsSettings) -> App:
             {
                 **answers.MODELS,
                 **regression_answers.MODELS,
+                **multivariate.MODELS,
                 aggregate_routes.MODEL["name"]: aggregate_routes.MODEL["version"],
             }
         )
@@ -48,7 +57,7 @@ def create_app(settings: StatsSettings) -> App:
         settings,
         title="Vernier stats",
         summary=SUMMARY,
-        routers=[regression_routes.router, routes.router, aggregate_routes.router],
+        routers=[regression_routes.router, routes.router, aggregate_routes.router, multivariate.router],
         lifespan=lifespan,
     )
 

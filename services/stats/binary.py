@@ -3,8 +3,8 @@
 import numpy as np
 
 from services.stats.leastsquares import FloatArray
+from services.stats.rows import refused
 from services.stats.tetrachoric import tetrachoric
-from shared.errors import FieldError, Unprocessable
 
 _SHOWN = 20
 
@@ -20,12 +20,11 @@ def high(names: list[str], table: FloatArray) -> FloatArray:
     if third.any():
         column = int(np.argmax(third.any(axis=0)))
         row = int(np.argmax(third[:, column]))
-        pointer = f"/columns/{names[column]}/{row}"
         detail = (
             f"is {table[row, column]:g}, a third value beside {low[column]:g} and {top[column]:g}; "
             "a binary column has two"
         )
-        raise Unprocessable(f"{pointer} {detail}", errors=[FieldError(pointer, detail)])
+        raise refused(f"/columns/{names[column]}/{row}", detail)
     is_high = np.where(low == top, table > 0, table == top)
     return np.where(np.isnan(table), np.nan, is_high)
 

@@ -10,9 +10,10 @@ from services.stats import nearest, products, shrinkage
 from services.stats.binary import tetrachoric_matrix
 from services.stats.kendall import SIGNED_ROWS, tau_b
 from services.stats.leastsquares import FloatArray
-from services.stats.products import BoolArray, Counts
+from services.stats.products import Counts
+from services.stats.rows import hole, refused, stacked
 from services.stats.tetrachoric import EMPTY
-from shared.errors import FieldError, TooLarge, Unprocessable
+from shared.errors import TooLarge, Unprocessable
 
 Kind = Literal["covariance", "pearson", "spearman", "kendall", "tetrachoric"]
 Estimator = Literal["sample", "mle", "ledoit_wolf", "oas", "mcd"]
@@ -78,16 +79,17 @@ def covariance(
     if len(names) > MAX_COLUMNS:
         raise TooLarge(f"{len(names):,} columns; a matrix may have {MAX_COLUMNS:,}")
     if estimator not in ("sample", "mle") and kind not in ("covariance", "pearson"):
-        detail = f"is {estimator}, which estimates covariance and pearson only; for {kind} leave it out"
-        raise Unprocessable(f"/estimator {detail}", errors=[FieldError("/estimator", detail)])
+        raise refused(
+            "/estimator", f"is {estimator}, which estimates covariance and pearson only; for {kind} leave it out"
+        )
     table = _table(columns)
     holes = np.isnan(table)
     if missing == "reject" and holes.any():
-        raise _hole(names, holes, "fill it, or set missing to pairwise or listwise")
+        raise hole(names, holes, "fill it, or set missing to pairwise or listwise")
     if missing == "listwise":
         table = table[~holes.any(axis=1)]
     elif holes.any() and estimator not in ("sample", "mle"):
-        raise _hole(names, holes, f"{estimator} needs whole rows: fill it, or set missing to listwise")
+        raise hole(names, holes, f"{estimator} needs whole rows: fill it, or set missing to listwise")
     if len(table) < 2:
         raise Unprocessable(f"{len(table)} complete rows are too few: a covariance needs at least 2")
     found = _estimate(names, table, kind, estimator, empty, check)
@@ -98,20 +100,10 @@ def covariance(
 
 
 def _table(columns: Mapping[str, FloatArray]) -> FloatArray:
-    lengths = {name: len(values) for name, values in columns.items()}
-    first, rows = next(iter(lengths.items()))
-    for name, length in lengths.items():
-        if length != rows:
-            detail = f"has {length} entries, {first} has {rows}: columns must be equally long"
-            raise Unprocessable(f"/columns/{name} {detail}", errors=[FieldError(f"/columns/{name}", detail)])
-    _limit(rows * len(lengths) ** 2, MAX_WORK, f"{rows} rows x {len(lengths)} columns squared", "")
-    return np.column_stack(list(columns.values()))
-
-
-def _hole(names: list[str], holes: BoolArray, advice: str) -> Unprocessable:
-    column = int(np.argmax(holes.any(axis=0)))
-    pointer = f"/columns/{names[column]}/{int(np.argmax(holes[:, column]))}"
-    return Unprocessable(f"{pointer} is missing; {advice}", errors=[FieldError(pointer, f"is missing; {advice}")])
+    table = stacked(columns)
+    rows, width = table.shape
+    _limit(rows * width**2, MAX_WORK, f"{rows} rows x {width} columns squared", "")
+    return table
 
 
 def _limit(work: int, most: int, what: str, advice: str) -> None:
@@ -157,8 +149,7 @@ def _shrunk_or_robust(names: list[str], table: FloatArray, estimator: Estimator)
         )
     constant = np.flatnonzero(np.ptp(table, axis=0) == 0)
     if len(constant):
-        pointer, detail = f"/columns/{names[constant[0]]}", "does not vary: mcd needs columns that do"
-        raise Unprocessable(f"{pointer} {detail}", errors=[FieldError(pointer, detail)])
+        raise refused(f"/columns/{names[constant[0]]}", "does not vary: mcd needs columns that do")
     return shrinkage.minimum_determinant(table)
 
 

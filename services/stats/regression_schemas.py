@@ -1,7 +1,7 @@
 """What the stats service reads and answers about regression."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -9,11 +9,10 @@ from services.stats.columns import Column, Columns, Series
 from services.stats.regression import Method, Precision
 from services.stats.replies import COLUMNS
 from services.stats.sandwich import Covariance
-from services.stats.schemas import Interval, Number
+from services.stats.schemas import Interval, Name, Number
 from services.stats.tables.layout import Layout, TableBody
 from shared.openapi import Model
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 _ROLES = {"y": "the column of the response", "weights": "the column of weights"}
 
 

@@ -1,6 +1,5 @@
 """The stats service over HTTP."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -15,7 +14,7 @@ from services.stats.schemas import (
     TrendRequest,
     TrendsAnswer,
 )
-from shared.context import current_context
+from shared.context import checker
 from shared.openapi import job, problems
 from shared.progress import progress
 
@@ -44,7 +43,7 @@ NDJSON, Arrow and Parquet each row may be a series instead: a column of arrays, 
     },
 )
 async def find_trend(reply: ReplyDep, body: Annotated[TrendRequest, Depends(numbers(TrendRequest))]) -> Response:
-    return await reply(answers.trend_answer, body, _check(), progress)
+    return await reply(answers.trend_answer, body, checker(), progress)
 
 
 @router.post(
@@ -67,9 +66,4 @@ Of a table (CSV, NDJSON, Arrow or Parquet) every column takes part, or those tha
     openapi_extra=documented(CovarianceRequest, examples.COVARIANCE, examples.COVARIANCE_TABLE),
 )
 async def covary(reply: ReplyDep, body: Annotated[CovarianceRequest, Depends(numbers(CovarianceRequest))]) -> Response:
-    return await reply(answers.covariance_answer, body, _check())
-
-
-def _check() -> Callable[[], None]:
-    context = current_context.get()
-    return context.check if context is not None else lambda: None
+    return await reply(answers.covariance_answer, body, checker())

@@ -14,6 +14,7 @@ from services.stats.trend import Alternative, Exact
 from shared.openapi import Model
 
 Number = float | None
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 Interval = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
