@@ -105,13 +105,14 @@ def cluster(file: Path) -> Callable[[], int]:
 
 def information(file: Path) -> Callable[[], int]:
     """Score texts against one another."""
-    from services.text.answers import information_answer
-    from services.text.schemas import InformationRequest
+    from services.text.information_answers import information_answer, score
+    from services.text.information_schemas import InformationRequest
+    from services.text.settings import TextSettings
 
-    asked = InformationRequest.model_validate_json(file.read_bytes())
+    asked, settings = InformationRequest.model_validate_json(file.read_bytes()), TextSettings()
 
     def work() -> int:
-        information_answer(asked, 2_000_000)
+        information_answer(asked, score(asked, settings, lambda: None))
         return len(asked.texts)
 
     return work

@@ -50,7 +50,7 @@ def shared_environment(run: RunSettings, settings: dict[str, Settings]) -> dict[
     return {
         "VERNIER_LOG_FORMAT": "console",
         **{f"VERNIER_{by}_{name}_URL": address for by in ("GATEWAY", "JOBS") for name, address in services.items()},
-        "VERNIER_SPEED_STATS_URL": services["STATS"],
+        **{f"VERNIER_{by}_STATS_URL": services["STATS"] for by in ("SPEED", "TEXT")},
         **os.environ,
         "REDIS_URL": run.redis_url or f"redis://127.0.0.1:{run.redis_port}/0",
         "PYTHONUNBUFFERED": "1",

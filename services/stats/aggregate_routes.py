@@ -13,7 +13,6 @@ from services.stats.aggregate_schemas import (
     DefinitionRequest,
     FoldRequest,
     Id,
-    IdempotencyKey,
     MergeAnswer,
     StateAnswer,
     StateRequest,
@@ -28,6 +27,7 @@ from services.stats.tables import JSON
 from shared.bodies import JsonBody
 from shared.errors import Unprocessable
 from shared.handlers import refusal
+from shared.idempotency import IdempotencyKey
 from shared.openapi import CACHEABLE, json_request, problems
 from shared.responses import json_bytes, json_response
 from shared.workers import WorkersDep

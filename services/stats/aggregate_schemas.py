@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar
 
-from fastapi import Header, Path
+from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from services.stats.aggregates.aggregate import MOST_COLUMNS, Aggregate, Kind
@@ -23,14 +23,6 @@ Id = Annotated[
     Path(
         pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         description="1 to 128 letters, digits, dots, hyphens and underscores; a letter or digit first",
-    ),
-]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern="^[!-~]{1,255}$",
-        description="Sent twice to this aggregate, it counts once: for 24 hours, unless the service was set otherwise",
     ),
 ]
 

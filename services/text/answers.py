@@ -2,15 +2,10 @@
 
 from typing import Any
 
-from services.text import information
 from services.text.grouping import Grouping, Selection, spread
 from services.text.model import MAX_TOKENS, MODEL_NAME
-from services.text.schemas import ClusterRequest, InformationRequest
-from services.text.words import counted_words
-from shared.errors import FieldError, TooLarge, Unprocessable
-from shared.responses import json_bytes
-
-UNIGRAM = {"name": "unigram", "version": "1"}
+from services.text.schemas import ClusterRequest
+from shared.errors import FieldError, Unprocessable
 
 
 def check_cluster(body: ClusterRequest, selection: Selection) -> None:
@@ -60,41 +55,3 @@ def _points(found: Grouping, selection: Selection, size: int) -> dict[str, Any] 
         return None
     x, y = (spread(column, selection.indices, size) for column in found.projection.points.T)
     return {"method": found.projection.method, "x": x, "y": y}
-
-
-def information_answer(body: InformationRequest, max_words: int) -> bytes:
-    documents = [counted_words(text) for text in body.texts]
-    corpus = None if body.corpus is None else [counted_words(text) for text in body.corpus]
-    count = sum(map(len, documents)) + sum(map(len, corpus or ()))
-    if count > max_words:
-        raise TooLarge(f"{count:,} words, more than the {max_words:,} that one request may have")
-    try:
-        scores, described = information.score(documents, corpus, smoothing=body.smoothing)
-    except ValueError as error:
-        pointer = "/texts" if corpus is None else "/corpus"
-        raise Unprocessable(f"{pointer}: {error}", errors=[FieldError(pointer, str(error))]) from None
-    warnings = []
-    if corpus is None and len(documents) == 1:
-        warnings.append("the one text is its own corpus: nothing is left to score it against; send a corpus")
-    return json_bytes(
-        {
-            "model": UNIGRAM,
-            "unit": "bits",
-            "scores": [_score(score, body.per_token) for score in scores],
-            "corpus": described,
-            "warnings": warnings,
-        }
-    )
-
-
-def _score(score: information.Score, per_token: bool) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "bits": score.bits,
-        "bits_per_token": score.bits_per_token,
-        "tokens": score.tokens,
-        "percentile": score.percentile,
-    }
-    if per_token:
-        pairs = zip(score.words, score.token_bits, strict=True)
-        answer["token_bits"] = [{"token": word, "bits": bits} for word, bits in pairs]
-    return answer

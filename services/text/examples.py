@@ -25,19 +25,39 @@ CLUSTER: dict[str, Any] = {
     "Let it choose k": {"texts": _STATEMENTS, "k": "auto", "min_words": 3, "projection": "tsne"},
 }
 
+_CONVERSATION = [
+    "The unemployment rate in Ohio fell to four percent in March.",
+    "Yeah, mm-hmm.",
+    "I think that the rate will fall.",
+    "Uh-huh.",
+]
+
 INFORMATION: dict[str, Any] = {
-    "A conversation": {
-        "texts": [
-            "The unemployment rate in Ohio fell to four percent in March.",
-            "Yeah, mm-hmm.",
-            "I think that the rate will fall.",
-            "Uh-huh.",
-        ],
+    "A conversation, beside what is spoken elsewhere": {
+        "texts": _CONVERSATION,
+        "background": "spoken",
         "per_token": True,
     },
+    "Words in their order": {"texts": _CONVERSATION, "estimator": "ngram"},
     "Against a corpus": {
         "texts": ["the dog chased a comet"],
         "corpus": ["the dog chased the cat", "a cat slept", "the dog slept"],
         "smoothing": 1,
     },
+    "By compression": {"texts": _CONVERSATION, "estimator": "compression"},
+}
+
+RANKING: dict[str, Any] = {
+    "A conversation and when each was said": {
+        "texts": _CONVERSATION,
+        "time_s": [0, 4.5, 6, 8.2],
+        "background": "spoken",
+        "top": 2,
+    },
+}
+
+CORPUS_TEXTS: dict[str, Any] = {"Three texts": {"texts": _CONVERSATION[:3]}}
+CORPUS: dict[str, Any] = {
+    **CORPUS_TEXTS,
+    "For an hour after its last use": {"texts": _CONVERSATION, "keep_s": 3600},
 }

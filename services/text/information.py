@@ -1,99 +1,130 @@
-"""How much a text says, in bits: unigram surprisal against a corpus.
+"""How much texts say, in bits, against a corpus or against one another.
 
-With c(w) the count of word w in the corpus, N its words, a > 0 the smoothing, and V the number of its types plus one
-for all words it does not have:
-
-    p(w) = (c(w) + a) / (N + a V)        bits(w) = -log2 p(w)        bits(text) = sum of bits(w) over its words
-
-(Shannon 1948; additive smoothing after Lidstone 1920.) The total is the figure to rank by. The mean per word ranks
-"uh-huh" above a sentence of substance wherever "uh-huh" is rare, since it does not know length.
-
-Where the texts are their own corpus each is scored against the others: its own counts are taken out of c and N, V
-stays. A text's bits are then never below those against the whole corpus, itself included.
+The total is the figure to rank by. The mean per word ranks "uh-huh" above a sentence of substance wherever "uh-huh" is
+rare, since it does not know length.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import fsum, inf, log2
+from math import fsum, log2
+from typing import Literal
 
-_NOTHING: Mapping[str, int] = {}
+from services.text.background import Background
+from services.text.compression import Compression
+from services.text.estimator import Document, Estimator, Judged, unchecked
+from services.text.ngram import KneserNey
+from services.text.unigram import Unigram
+
+EstimatorName = Literal["unigram", "ngram", "compression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How information is told; `weight` is that of the background, 0..1."""
+
+    estimator: EstimatorName = "unigram"
+    smoothing: float = 0.5
+    background: Background | None = None
+    weight: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`percentile` is the share of corpus texts with fewer bits, in 0..100, ties counted half."""
+    """`percentile` is the share of corpus texts with fewer bits, in 0..100, ties counted half; `kl_bits` how far the
+    text's distribution of words is from the corpus's, sum q log2(q/p) with q its own and p the smoothed unigram's."""
 
     bits: float
     bits_per_token: float | None
     tokens: int
     percentile: float
-    words: list[str]
-    token_bits: list[float]
+    kl_bits: float | None
+    ncd: float | None
+    pieces: list[str]
+    piece_bits: list[float]
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
-    """Size of a corpus, and `entropy_bits`: the entropy of its word distribution, -sum f log2 f with f = c/N."""
+class Described:
+    """Size of a corpus, the entropy of its word distribution in bits a word, and 2 to the power of it."""
 
+    texts: int
     tokens: int
     types: int
     entropy_bits: float
+    perplexity: float
+
+    @classmethod
+    def of(cls, texts: int, words: Unigram) -> Described:
+        entropy = words.entropy_bits
+        return cls(texts, words.total, len(words.counts), entropy, 2**entropy)
 
 
-class Unigram:
-    """Word counts of a corpus with additive smoothing, 0 or more. Without smoothing an unseen word has infinite bits
-    and no type is set aside for it.
-    """
+class Reference:
+    """A corpus made ready to judge texts by. With `own` its own texts can be scored, which takes as much memory as they
+    have words. Raises ValueError where it has no word to count."""
 
-    def __init__(self, documents: Sequence[Sequence[str]], smoothing: float) -> None:
-        self.counts: Counter[str] = Counter()
-        for document in documents:
-            self.counts.update(document)
-        self.total = self.counts.total()
-        self.smoothing = smoothing
-        self.types = len(self.counts) + 1
+    def __init__(
+        self, corpus: Sequence[Document], method: Method, check: Callable[[], None] = unchecked, *, own: bool = True
+    ) -> None:
+        self.method = method
+        self._unigram = Unigram(corpus, method.smoothing, method.background, method.weight)
+        if not self._unigram.total:
+            raise ValueError("has no word to count")
+        check()
+        self._estimator: Estimator = self._unigram
+        self.cut = False
+        """Whether the estimator could not take all of the corpus into account."""
+        if method.estimator == "ngram":
+            self._estimator = KneserNey(corpus, method.background, method.weight)
+        elif method.estimator == "compression":
+            self._estimator = compression = Compression(corpus)
+            self.cut = compression.cut
+        judged = self._estimator.judge(corpus, leave_out=True, check=check)
+        self._ranks = sorted(fsum(each.bits) for each in judged)
+        self._own = (corpus, judged) if own else None
+        self.described = Described.of(len(corpus), self._unigram)
 
-    def bits(self, document: Sequence[str], *, leave_out: bool = False) -> list[float]:
-        """Bits of each word; `leave_out` takes the document's own counts, which must be in the corpus, out first."""
-        own: Mapping[str, int] = Counter(document) if leave_out else _NOTHING
-        total = self.total - (len(document) if leave_out else 0) + self.smoothing * self.types
-        known = {word: self._bits(self.counts[word] - own.get(word, 0), total) for word in set(document)}
-        return [known[word] for word in document]
+    def score(self, documents: Sequence[Document], check: Callable[[], None] = unchecked) -> list[Score]:
+        judged = self._estimator.judge(documents, check=check)
+        return self._scores(documents, judged, self._words(documents, judged, False, check))
 
-    def describe(self) -> Corpus:
-        shares = [count / self.total for count in self.counts.values()]
-        return Corpus(self.total, len(self.counts), -fsum(share * log2(share) for share in shares) + 0.0)
+    def score_own(self, check: Callable[[], None] = unchecked) -> list[Score]:
+        """The texts of the corpus, each by the others."""
+        if self._own is None:
+            raise ValueError("its own texts were not kept")
+        corpus, judged = self._own
+        return self._scores(corpus, judged, self._words(corpus, judged, True, check))
 
-    def _bits(self, count: int, total: float) -> float:
-        mass = count + self.smoothing
-        # + 0.0 turns the -0.0 of a certain word into 0.0
-        return -log2(mass / total) + 0.0 if mass > 0 else inf
+    def _words(
+        self, documents: Sequence[Document], judged: Sequence[Judged], leave_out: bool, check: Callable[[], None]
+    ) -> Sequence[Judged]:
+        if self._estimator is self._unigram:
+            return judged
+        return self._unigram.judge(documents, leave_out=leave_out, check=check)
+
+    def _scores(self, documents: Sequence[Document], judged: Sequence[Judged], words: Sequence[Judged]) -> list[Score]:
+        return [self._score(*each) for each in zip(documents, judged, words, strict=True)]
+
+    def _score(self, document: Document, judged: Judged, words: Judged) -> Score:
+        total = fsum(judged.bits)
+        below, upto = bisect_left(self._ranks, total), bisect_right(self._ranks, total)
+        return Score(
+            bits=total,
+            bits_per_token=total / len(document) if document else None,
+            tokens=len(document),
+            percentile=100 * (below + upto) / 2 / len(self._ranks),
+            kl_bits=_divergence(document, words.bits) if document else None,
+            ncd=judged.ncd,
+            pieces=self._estimator.pieces(document),
+            piece_bits=judged.bits,
+        )
 
 
-def score(
-    documents: Sequence[Sequence[str]], corpus: Sequence[Sequence[str]] | None = None, *, smoothing: float = 0.5
-) -> tuple[list[Score], Corpus]:
-    """Scores of `documents`, each a list of words, against `corpus`, or against one another where there is none.
-
-    Raises ValueError where the corpus has no word at all.
-    """
-    reference = documents if corpus is None else corpus
-    model = Unigram(reference, smoothing)
-    if not model.total:
-        raise ValueError("the corpus has no word to count")
-    bits = [model.bits(document, leave_out=corpus is None) for document in documents]
-    against = bits if corpus is None else [model.bits(document, leave_out=True) for document in corpus]
-    ranks = sorted(fsum(each) for each in against)
-    return [_score(document, each, ranks) for document, each in zip(documents, bits, strict=True)], model.describe()
-
-
-def _score(document: Sequence[str], bits: list[float], ranks: list[float]) -> Score:
-    total = fsum(bits)
-    below, upto = bisect_left(ranks, total), bisect_right(ranks, total)
-    percentile = 100 * (below + upto) / 2 / len(ranks)
-    mean = total / len(document) if document else None
-    return Score(total, mean, len(document), percentile, list(document), bits)
+def _divergence(document: Document, bits: Sequence[float]) -> float:
+    size = len(document)
+    own = -fsum(count / size * log2(count / size) for count in Counter(document).values())
+    return max(0.0, fsum(bits) / size - own)

@@ -9,7 +9,7 @@ import secrets
 from contextlib import AbstractContextManager
 from typing import Annotated, NamedTuple, cast
 
-from pydantic import Field
+from fastapi import Path
 from redis.asyncio import Redis
 
 from shared.errors import NotFound, Overloaded, TooLarge, Unavailable
@@ -18,8 +18,14 @@ from shared.redis import reaching, written
 PREFIX = "vernier:text:"
 RETRY_AFTER_S = 10.0
 
-Id = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-"""Of a path parameter: an id as clients may choose them."""
+ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+Id = Annotated[
+    str,
+    Path(
+        pattern=ID_PATTERN,
+        description="1 to 128 letters, digits, dots, hyphens and underscores; a letter or digit first",
+    ),
+]
 
 PUT = """
 local index, key, id, content, keep_ms, most = KEYS[1], KEYS[2], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

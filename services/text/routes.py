@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.text import examples, grouping
-from services.text.answers import check_cluster, cluster_answer, information_answer
+from services.text.answers import check_cluster, cluster_answer
 from services.text.embedder import shorten
 from services.text.model import DIMENSIONS, MODEL_NAME
 from services.text.openai_shape import answer_bytes
@@ -15,8 +15,6 @@ from services.text.schemas import (
     ClusterResponse,
     EmbeddingRequest,
     EmbeddingResponse,
-    InformationRequest,
-    InformationResponse,
     OpenAIErrorResponse,
 )
 from services.text.serving import TextEmbedding, refuse_empty
@@ -44,8 +42,8 @@ async def _settings(request: Request) -> TextSettings:
     return cast(TextSettings, request.app.state.settings)
 
 
-GROUPED, SCORED = 500, 5_000
-"""So many texts to group, or to score, count in the queue as one computation more."""
+GROUPED = 500
+"""So many texts to group count in the queue as one computation more."""
 EMBEDDED = 0.5
 """Share of a clustering's work that its vectors are, about."""
 
@@ -144,35 +142,6 @@ async def cluster_texts(
     )
     answer = cluster_answer(body, selection, found, model.version, batch.truncated_count)
     return Response(await workers.run(json_bytes, answer), media_type=JSON)
-
-
-@router.post(
-    "/v1/text/information",
-    summary="How much each text says, in bits",
-    description="""Unigram surprisal. With c(w) the count of word w in the corpus, N its words, a the smoothing and V
-its types plus one for all words that it lacks:
-
-    p(w) = (c(w) + a) / (N + a V)      bits(w) = -log2 p(w)      bits(text) = sum over its words
-
-Rank by `bits`, the total: the mean per word puts a rare "uh-huh" above a sentence of substance. Without `corpus` the
-texts are their own, and each is scored against the others: its own counts are taken out. With `corpus` nothing is
-taken out of it for the scores, while its own texts are compared without themselves for the percentile.
-
-Words are runs of letters and digits with inner apostrophes, case folded; `[crosstalk 00:58:01]` and the like are not
-read; mm, hmm, uh, um, er, ah, huh and yeah count as one word, `<filler>`; "soooo" counts as "soo".
-`entropy_bits` = - sum f log2 f with f = c/N is the mean surprisal of the corpus's words without smoothing.""",
-    response_model=InformationResponse,
-    responses=problems(415, 422),
-    openapi_extra={**CACHEABLE, **json_request(InformationRequest, examples.INFORMATION)},
-)
-async def score_information(
-    settings: SettingsDep,
-    workers: WorkersDep,
-    body: Annotated[InformationRequest, JsonBody(InformationRequest)],
-) -> Response:
-    _limit("texts", len(body.texts) + len(body.corpus or ()), settings.max_information_texts)
-    cost = 1 + (len(body.texts) + len(body.corpus or ())) / SCORED
-    return Response(await workers.run_costing(cost, information_answer, body, settings.max_words), media_type=JSON)
 
 
 def _check_request(body: EmbeddingRequest, settings: TextSettings) -> None:

@@ -36,6 +36,22 @@ class TextSettings(ModelSettings):
     max_information_texts: int = Field(default=100_000, ge=1)
     """Texts of one information request, corpus included, at most."""
     max_words: int = Field(default=2_000_000, ge=1)
-    """Words of one information request, corpus included, at most."""
+    """Words of one information request, corpus included, at most; and of a corpus that is kept."""
+    max_ngram_words: int = Field(default=500_000, ge=1)
+    """The same where they are judged in their order, which takes some 400 bytes a word."""
+    max_compressed_texts: int = Field(default=10_000, ge=1)
+    """Texts of one information request by compression, corpus included, at most: each takes about a millisecond."""
+    max_corpora: int = Field(default=1_000, ge=1)
+    """Corpora that are kept, at most; another is answered 503."""
+    corpora_bytes: int = Field(default=64 << 20, ge=1)
+    """Bytes of all of them, at most, compressed: some 2 a word."""
+    ready_words: int = Field(default=1_000_000, ge=0)
+    """Words of kept corpora that stay counted in memory between requests, at most, some 200 bytes each at worst."""
+    idempotency_s: float = Field(default=86_400.0, gt=0)
+    """Seconds for which an Idempotency-Key of a corpus counts once."""
+    max_idempotency_keys: int = Field(default=10_000, ge=1)
+    """Such keys kept of one corpus, at most; an addition with another one is answered 503."""
+    stats_url: str = "http://127.0.0.1:8103"
+    """Where the stats service is, which is asked whether information rises or falls."""
     redis_timeout_s: float = Field(default=2.0, gt=0)
     """Seconds that a request about something kept waits for Redis, before it is answered 503."""

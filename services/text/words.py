@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 FILLER = "<filler>"
 
@@ -15,7 +16,9 @@ _STAGE_DIRECTION = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_FILLER = re.compile(r"m{2,}|h+m+|u+h+|u+m+|e+r+m*|a+h+|h+u+h+|y+e+a+h*|m+h+m+")
+_PAUSE = r"(?:m{2,}|h+m+|u+h+|u+m+|e+r+m*|a+h+|h+u+h+|y+e+a+h*|m+h+m+)"
+_FILLER = re.compile(_PAUSE)
+_JOINED_FILLERS = re.compile(rf"(?<![^\W_]){_PAUSE}(?:-{_PAUSE})+(?![^\W_])", re.IGNORECASE)
 _ELONGATED = re.compile(r"([^\W\d_])\1{2,}")
 _ROMAN = re.compile(r"[ivxlcdm]+")
 
@@ -46,4 +49,30 @@ def fold(word: str) -> str:
 
 
 def counted_words(text: str) -> list[str]:
-    return [fold(word) for word in words(text)]
+    """The classes of a text's words; fillers that a hyphen joins, as in "mm-hmm", are one."""
+    return [fold(word) for word in _parted(text)]
+
+
+def _parted(text: str) -> list[str]:
+    return words(_JOINED_FILLERS.sub("mm", text))
+
+
+class TooManyWords(Exception):
+    """More than may be; nothing but their number is known."""
+
+
+def counted_documents(texts: Sequence[str], most: int) -> list[list[str]]:
+    """The counted words of each text, which are the same objects where they occur again. Raises TooManyWords for more
+    than `most` of all, before they are held in memory."""
+    left = most
+    classes: dict[str, str] = {}
+    documents = []
+    for text in texts:
+        # A word is a character and what parts it from the next.
+        if len(text) // 2 >= left and sum(1 for _ in _WORD.finditer(text)) > left:
+            raise TooManyWords
+        documents.append([classes.get(word) or classes.setdefault(word, fold(word)) for word in _parted(text)])
+        left -= len(documents[-1])
+        if left < 0:
+            raise TooManyWords
+    return documents

@@ -22,7 +22,7 @@ def vernier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _, redis_url = stack.enter_context(running_redis(tmp_path_factory.mktemp("redis")))
         services: dict[str, str] = {}
         for name in ("stats", "text", "speed"):
-            known = {"VERNIER_SPEED_STATS_URL": services["stats"]} if name == "speed" else {}
+            known = {f"VERNIER_{name.upper()}_STATS_URL": services["stats"]} if name != "stats" else {}
             services[name] = stack.enter_context(running(f"services.{name}", REDIS_URL=redis_url, **known)).address
         common = {f"VERNIER_{name.upper()}_URL": address for name, address in services.items()}
         common["REDIS_URL"] = redis_url

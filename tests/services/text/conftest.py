@@ -9,7 +9,7 @@ import pytest
 
 from services.text import build_model, model, weights
 from services.text.embedder import Embedder
-from tests.processes import running
+from tests.processes import Process, running, running_redis
 from tests.services.text.reference import Reference
 
 
@@ -42,7 +42,34 @@ def reference(wheel: Path) -> Reference:
 @pytest.fixture(scope="session")
 def text_url(model_folder: Path) -> Iterator[str]:
     assert model_folder.is_dir()
-    with running("services.text") as process:
+    with running("services.text", VERNIER_TEXT_STATS_URL="http://127.0.0.1:9") as process:
+        yield process.address
+
+
+@pytest.fixture(scope="session")
+def redis_of_text(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def stats(model_folder: Path) -> Iterator[Process]:
+    assert model_folder.is_dir()
+    with running("services.stats") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def whole_text(redis_of_text: str, stats: Process) -> Iterator[str]:
+    """A text service that has a Redis and a stats service, and keeps little."""
+    with running(
+        "services.text",
+        REDIS_URL=redis_of_text,
+        VERNIER_TEXT_STATS_URL=stats.address,
+        VERNIER_TEXT_MAX_CORPORA="20",
+        VERNIER_TEXT_MAX_WORDS="50000",
+        VERNIER_TEXT_CORPORA_BYTES="400000",
+    ) as process:
         yield process.address
 
 

@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.text.words import FILLER, counted_words, fold, strip_stage_directions, words
+from services.text.words import (
+    FILLER,
+    TooManyWords,
+    counted_documents,
+    counted_words,
+    fold,
+    strip_stage_directions,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +54,11 @@ def test_fillers_are_one_class(word: str) -> None:
     assert fold(word) == FILLER
 
 
+def test_fillers_that_a_hyphen_joins_are_one() -> None:
+    counted = counted_words("Yeah, mmm-hmm. UH-HUH, well-uh, co-op-uh uh-oh")
+    assert counted == [FILLER, FILLER, FILLER, "well", FILLER, "co", "op", FILLER, FILLER, "oh"]
+
+
 @pytest.mark.parametrize(
     ("word", "counted"),
     [
@@ -69,6 +82,18 @@ LATIN = st.characters(max_codepoint=0x24F, categories=("L", "N", "Z", "P"), excl
 @given(st.text(alphabet=LATIN, max_size=80))
 def test_case_does_not_matter(text: str) -> None:
     assert counted_words(text.upper().lower()) == counted_words(text.lower())
+
+
+def test_documents_are_counted_words_up_to_a_bound() -> None:
+    texts = ["Soooo good, mm-hmm", "good", "..."]
+    documents = counted_documents(texts, 4)
+    assert documents == [counted_words(text) for text in texts]
+    assert documents[0][1] is documents[1][0]
+    with pytest.raises(TooManyWords):
+        counted_documents(texts, 3)
+    with pytest.raises(TooManyWords):
+        counted_documents(["a " * 1000], 999)
+    assert counted_documents(["a" * 1000], 1) == [["aa"]]
 
 
 @given(st.text(max_size=200))

@@ -1,0 +1,3 @@
+-- id
+redis.call('HDEL', INDEX, ARGV[1])
+return redis.call('DEL', unpack(parts(ARGV[1])))
