@@ -35,7 +35,8 @@ class Method:
 @dataclass(frozen=True, slots=True)
 class Score:
     """`percentile` is the share of corpus texts with fewer bits, in 0..100, ties counted half; `kl_bits` how far the
-    text's distribution of words is from the corpus's, sum q log2(q/p) with q its own and p the smoothed unigram's."""
+    text's distribution of words is from the corpus's, sum q log2(q/p) with q its own and p the smoothed unigram's,
+    words that the corpus lacks being one unless a background tells them apart."""
 
     bits: float
     bits_per_token: float | None
@@ -117,14 +118,13 @@ class Reference:
             bits_per_token=total / len(document) if document else None,
             tokens=len(document),
             percentile=100 * (below + upto) / 2 / len(self._ranks),
-            kl_bits=_divergence(document, words.bits) if document else None,
+            kl_bits=self._divergence(document, words.bits) if document else None,
             ncd=judged.ncd,
             pieces=self._estimator.pieces(document),
             piece_bits=judged.bits,
         )
 
-
-def _divergence(document: Document, bits: Sequence[float]) -> float:
-    size = len(document)
-    own = -fsum(count / size * log2(count / size) for count in Counter(document).values())
-    return max(0.0, fsum(bits) / size - own)
+    def _divergence(self, document: Document, bits: Sequence[float]) -> float:
+        size = len(document)
+        shares = [count / size for count in Counter(map(self._unigram.event, document)).values()]
+        return max(0.0, fsum(bits) / size + fsum(share * log2(share) for share in shares))

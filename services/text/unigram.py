@@ -21,6 +21,7 @@ from services.text.background import Background, Mixture
 from services.text.estimator import Document, Judged, unchecked
 
 _NOTHING: Mapping[str, int] = {}
+UNSEEN = "<unseen>"
 CHECKED = 1000
 """Documents between two checks."""
 
@@ -63,6 +64,11 @@ class Unigram:
 
     def pieces(self, document: Document) -> list[str]:
         return list(document)
+
+    def event(self, word: str) -> str:
+        """What `probability` is of: the word, or for all words that the corpus lacks the same, unless a background
+        tells them apart."""
+        return word if self.mixture is not None or word in self.counts else UNSEEN
 
     def probability(self, word: str, own: int = 0, left_out: int = 0) -> float:
         """Without `left_out` words of the corpus, `own` of which are this one."""
