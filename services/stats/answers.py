@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from services.stats import covariance, trend
 from services.stats.replies import BOUNDS, Answer
 from services.stats.schemas import CovarianceRequest, TrendRequest
 from shared.errors import FieldError, Unprocessable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MODELS = {"mann-kendall": "1", "covariance": "2"}
 """What computes, and its version: it changes when answers do."""
@@ -33,10 +36,16 @@ def trend_answer(body: TrendRequest, check: Callable[[], None], report: Callable
     fields = fields_of(found)
     fields["s"] = [None if np.isnan(s) else int(s) for s in found.s]
     columns = {name: BOUNDS if name == "slope_ci" else None for name in fields}
+
+    def draw() -> "Figure":
+        from services.stats.pictures.trend import draw_trends
+
+        return draw_trends(many, body.time, found, confidence=1 - body.alpha)
+
     if single:
         content = {"model": model_of("mann-kendall"), **{name: each[0] for name, each in fields.items()}}
-        return Answer(content, columns, single=True)
-    return Answer({"model": model_of("mann-kendall"), "id": list(many), **fields}, {"id": None, **columns})
+        return Answer(content, columns, single=True, draw=draw)
+    return Answer({"model": model_of("mann-kendall"), "id": list(many), **fields}, {"id": None, **columns}, draw=draw)
 
 
 def covariance_answer(body: CovarianceRequest, check: Callable[[], None]) -> Answer:

@@ -1,7 +1,9 @@
 """Requests of regressions to their answers; run on a worker's thread."""
 
+import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +14,10 @@ from services.stats.inference import Regression
 from services.stats.prediction import predict
 from services.stats.regression_schemas import FitRequest, PredictionRequest, RegressionRequest
 from services.stats.replies import BOUNDS, Answer
-from shared.errors import FieldError, Unprocessable
+from shared.errors import FieldError, NotAcceptable, Unprocessable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NAMES: dict[regression.Method, str] = {
     "ols": "ordinary-least-squares",
@@ -35,7 +40,24 @@ def regression_answer(body: RegressionRequest, check: Callable[[], None]) -> Ans
     _check_points(body, len(body.y))
     found = _fit(body, body.x, body.y, body.weights, check, influence=body.influence)
     fields = {name: value for name, value in fields_of(found).items() if name not in _HIDDEN}
-    return Answer({**_facts(body), **fields, "influence": found.influence}, COEFFICIENTS)
+    content = {**_facts(body), **fields, "influence": found.influence}
+    return Answer(content, COEFFICIENTS, draw=partial(_draw, body, found))
+
+
+def _draw(body: RegressionRequest, found: Regression) -> "Figure":
+    if len(body.x) > 1:
+        raise NotAcceptable(f"a picture shows a fit on one column, this is on {len(body.x)}; ask for a table")
+    from services.stats.pictures.fit import draw_fit, grid
+
+    at = grid(body.x[0])
+    return draw_fit(
+        (body.x[0], body.y),
+        at,
+        predict(found, [at], body.confidence),
+        name=body.names[0] if body.names else "x",
+        confidence=body.confidence,
+        said=f"R² = {found.r2:.3g}, n = {found.n:,}" if math.isfinite(found.r2) else f"n = {found.n:,}",
+    )
 
 
 def prediction_answer(body: PredictionRequest, check: Callable[[], None]) -> Answer:

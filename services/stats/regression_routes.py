@@ -37,7 +37,8 @@ tukey starts from huber's fit. `theil_sen` takes 200,000 points (4,096 if some h
 method does not define is null, and options that do not go together are refused.
 
 A table (CSV, NDJSON, Arrow or Parquet) may be sent with the parameters in the query: `y` names its column. The answer
-as a table is that of the coefficients; `influence` comes with JSON.""",
+as a table is that of the coefficients; `influence` comes with JSON. As `image/png` or `image/svg+xml` a fit on one
+column is drawn, with the intervals of its mean and of a new point.""",
     response_model=RegressionAnswer,
     responses=problems(406, 415, 422),
     openapi_extra=documented(RegressionRequest, examples.REGRESSION, examples.REGRESSION_TABLE),

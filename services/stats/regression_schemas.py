@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.stats.columns import Column, Columns, Series
 from services.stats.regression import Method, Precision
-from services.stats.replies import COLUMNS
+from services.stats.replies import COLUMNS, PICTURES
 from services.stats.sandwich import Covariance
 from services.stats.schemas import Interval, Name, Number
 from services.stats.tables.layout import Layout, TableBody
@@ -59,6 +59,7 @@ class RegressionRequest(FitRequest):
     """Points (x, y), as columns."""
 
     layout: ClassVar[Layout] = Layout("x", form="list", roles=_ROLES, required=frozenset({"y"}))
+    offers: ClassVar[Sequence[str]] = (*COLUMNS, *PICTURES)
 
     y: Column = Field(description="The response, one number a point")
     influence: bool = Field(False, description="Of each point on its own fit, by ols")

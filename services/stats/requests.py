@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
+from services.stats.replies import SVG
 from services.stats.tables import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TableBody, parse_table
 from services.stats.tables.layout import parameters_of
 from shared.bodies import INLINE_BYTES, parse, read_body, require_type
@@ -63,7 +64,7 @@ def documented(model: type[TableBody], shown: dict[str, Any], table: str, *, cac
             for name, schema in parameters_of(model).items()
         ),
     ]
-    others = {kind: {"schema": _TEXT if kind in (CSV, NDJSON) else _RAW} for kind in model.offers if kind != JSON}
+    others = {kind: {"schema": _TEXT if kind in (CSV, NDJSON, SVG) else _RAW} for kind in model.offers if kind != JSON}
     extra["responses"] = {"200": {"content": others, "headers": _HEADERS}} if others else {}
     return extra
 

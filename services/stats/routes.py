@@ -34,7 +34,9 @@ For an object of series the answer has one entry an id in every field; a series 
 says so in its `warnings`. A series may have 200,000 values.
 
 In a table (CSV, NDJSON, Arrow or Parquet) every column is a series but the one that the query names as `time`; in
-NDJSON, Arrow and Parquet each row may be a series instead: a column of arrays, and one that names them.""",
+NDJSON, Arrow and Parquet each row may be a series instead: a column of arrays, and one that names them.
+
+As `image/png` or `image/svg+xml` up to 12 series are drawn, with Sen's line and the interval of its slope.""",
     response_model=TrendAnswer | TrendsAnswer,
     responses=problems(406, 415, 422),
     openapi_extra={

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.stats.columns import Column, NamedSeries, OneOrNamed
 from services.stats.covariance import Estimator, Kind, Missing, Repair
-from services.stats.replies import COLUMNS
+from services.stats.replies import COLUMNS, PICTURES
 from services.stats.tables.layout import Layout, TableBody
 from services.stats.tetrachoric import EMPTY
 from services.stats.trend import Alternative, Exact
@@ -22,7 +22,7 @@ class TrendRequest(TableBody):
     """One series, or many by id."""
 
     layout: ClassVar[Layout] = Layout("series", roles={"time": "the column of times"}, alone=True, by_row=True)
-    offers: ClassVar[Sequence[str]] = COLUMNS
+    offers: ClassVar[Sequence[str]] = (*COLUMNS, *PICTURES)
 
     series: OneOrNamed = Field(description="Values in the order of time, null where missing; or an object of such")
     time: Column | None = Field(None, description="One increasing number a value, of every series; else 0, 1, 2, ...")

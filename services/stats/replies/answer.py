@@ -1,15 +1,20 @@
 """What an operation answers, before it is written in any format."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from services.stats.tables import JSON, TABLES
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PNG, SVG = "image/png", "image/svg+xml"
 COLUMNS = (JSON, *TABLES)
 """What an answer that is columns may come as; JSON where nothing is said."""
+PICTURES = (PNG, SVG)
 BOUNDS = ("low", "high")
 """The labels of an interval's two entries."""
 
@@ -21,12 +26,13 @@ class Answer:
     `columns` are the fields of `content` that make up the table, one entry a row, each with the labels of its second
     axis where it has one: `{"coef": None, "ci": BOUNDS}` becomes the columns coef, ci_low and ci_high, and
     `{"matrix": names}` a column by each name. With `single` there is one row, and each field is its entry. The other
-    fields are facts of the whole table.
+    fields are facts of the whole table. `draw` makes a picture of it, where there is one.
     """
 
     content: dict[str, Any]
     columns: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
     single: bool = False
+    draw: "Callable[[], Figure] | None" = None
 
     @property
     def model(self) -> str:

@@ -9,8 +9,9 @@ import orjson
 from fastapi import Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
-from services.stats.replies.answer import Answer
+from services.stats.replies.answer import PICTURES, Answer
 from services.stats.tables import CSV, JSON, TableBody
+from shared.errors import NotAcceptable
 from shared.negotiation import negotiate
 from shared.responses import field_of, json_bytes
 from shared.workers import Workers, WorkersDep
@@ -19,7 +20,7 @@ P = ParamSpec("P")
 M = TypeVar("M", bound=TableBody)
 FACTS = "Vernier-Answer"
 """Header of answers other than JSON: the single numbers, words and truths beside the columns, as JSON."""
-AT_ONCE = 8
+AT_ONCE = 4
 """Pieces of a table; a longer one is sent while it is written."""
 
 
@@ -57,8 +58,15 @@ ReplyDep = Annotated[Reply, Depends(Reply)]
 
 
 def write(answer: Answer, media_type: str) -> Iterator[bytes]:
+    """Raises NotAcceptable where a picture is asked for and there is none."""
     if media_type == JSON:
         return iter([json_bytes(answer.content)])
+    if media_type in PICTURES:
+        if answer.draw is None:
+            raise NotAcceptable("there is no picture of this answer; ask for another representation")
+        from services.stats.pictures.rendering import render
+
+        return iter([render(answer.draw(), media_type)])
     from services.stats.replies.table import write_table
 
     return write_table(answer, media_type)

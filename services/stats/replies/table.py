@@ -18,7 +18,7 @@ from shared.responses import json_bytes
 
 METADATA = b"vernier"
 """Key of the schema's metadata under which the facts of the whole table stand, as JSON."""
-PIECE_ROWS = 1 << 14
+PIECE_ROWS = 1 << 13
 _LIST = "; "
 _LINE = orjson.OPT_APPEND_NEWLINE
 
