@@ -93,3 +93,37 @@ def test_unix_times_do_not_lose_the_slope() -> None:
     parts = [aggregate.fold({"time": time[k::4], "level": level[k::4]}) for k in range(4)]
     found = aggregate.present(aggregate.merge(parts))["regression"]
     assert found["coef"][1] == pytest.approx(0.001, rel=1e-12)
+
+
+def anova(folder: Path, name: str, leading: str) -> tuple[float, list[FloatArray]]:
+    """The certified F and the groups' values, whose digits before the point are `leading` where it is given."""
+    text = (folder / f"{name}.dat").read_text()
+    certified = float(re.search(r"^Between.* (\S+)$", text, re.M)[1])  # type: ignore[index]
+    groups: dict[str, list[float]] = {}
+    for line in text.rpartition("\nData:")[2].splitlines()[1:]:
+        group, value = line.split()
+        groups.setdefault(group, []).append(float(leading + value[value.index(".") :] if leading else value))
+    return certified, [np.array(each) for each in groups.values()]
+
+
+# the last three are SmLs07 to SmLs09: what is kept is what the values have as doubles, as much as scipy's f_oneway
+@pytest.mark.parametrize(
+    ("name", "leading", "least"),
+    [
+        ("SiRstv", "", 13.0), ("AtmWtAg", "", 10.1), ("SmLs01", "", 14.5), ("SmLs02", "", 14.5), ("SmLs03", "", 14.0),
+        ("SmLs04", "", 10.3), ("SmLs05", "", 10.1), ("SmLs06", "", 10.1),
+        ("SmLs01", "1000000000000", 4.3), ("SmLs02", "1000000000000", 4.1), ("SmLs03", "1000000000000", 4.1),
+    ],
+)  # fmt: skip
+def test_analysis_of_variance_from_states(data: Path, name: str, leading: str, least: float) -> None:
+    certified, groups = anova(data / "stats" / "nist", name, leading)
+    aggregate = Aggregate.of(["variance"], ["y"])
+    for seed in range(3):
+        states = [
+            aggregate.merge([aggregate.fold({"y": group[rows]}) for rows in shuffled(len(group), 3, seed)])
+            for group in groups
+        ]
+        within = sum(each.parts["variance"][0].m2 for each in states)
+        total = aggregate.merge(states).parts["variance"][0]
+        f = (total.m2 - within) / (len(groups) - 1) / (within / (total.n - len(groups)))
+        assert digits([f], [certified]) >= least

@@ -3,6 +3,7 @@
 import base64
 import copy
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from services.stats.aggregates.aggregate import KINDS, Aggregate
 from services.stats.aggregates.aggregator import StateFault
 from services.stats.aggregates.sketches import Distinct, Quantiles
 from shared.errors import Unprocessable
+from tests.services.stats.aggregates.test_laws import leaves
 
 AGGREGATE = Aggregate.of(KINDS, ["x", "y"])
 DAMAGES = 400
@@ -168,3 +170,20 @@ def test_what_does_not_vary_has_no_correlation_and_what_is_not_there_no_number()
     assert nothing["regression"]["coef"] == [None, None]
     assert nothing["quantiles"]["x"]["value"] == [None] * 9
     assert nothing["distinct"]["x"]["estimate"] == 0
+
+
+def test_a_state_of_version_1_is_merged_for_ever() -> None:
+    """As the first release wrote it, of the values below; whatever reads it later must make the same of it."""
+    document = orjson.loads((Path(__file__).parent / "version1.json").read_bytes())
+    old = AGGREGATE.load(document)
+    known = {"x": [1.5, 2.0, np.nan, -0.25, 8.0], "y": [0.1, 0.2, 0.3, 0.4, 7.5]}
+    more = {"x": np.array([4.0, np.nan, 0.5]), "y": np.array([1.0, 2.0, -3.0])}
+    both = {name: np.array([*known[name], *more[name]]) for name in known}
+    merged = AGGREGATE.present(AGGREGATE.merge([old, AGGREGATE.fold(more)]))
+    whole = AGGREGATE.present(AGGREGATE.fold(both))
+    for kind in KINDS:
+        found, truth = (each[kind]["coef"] if kind == "regression" else each[kind] for each in (merged, whole))
+        if kind == "covariance":
+            found, truth = found["matrix"], truth["matrix"]
+        assert leaves(found) == pytest.approx(leaves(truth), rel=1e-13, abs=1e-14), kind
+    assert AGGREGATE.dump(old) == document
