@@ -2,7 +2,7 @@
 
 import structlog
 
-from services.text.app import create_app, model_folder
+from services.text.app import check_models, create_app
 from services.text.settings import TextSettings
 from shared.app import App
 from shared.onnx import ModelError
@@ -11,7 +11,7 @@ from shared.server import main
 
 def create(settings: TextSettings) -> App:
     try:
-        model_folder(settings)
+        check_models(settings)
     except ModelError as error:
         structlog.get_logger().error("cannot start", reason=str(error))
         raise SystemExit(1) from None

@@ -12,30 +12,45 @@ from services.text import corpus_routes, information_routes, model, routes
 from services.text.corpora import Corpora
 from services.text.corpus_store import CorpusStore, Limits
 from services.text.direct import DirectEmbeddings
+from services.text.precision import OfPrecision, fastest
 from services.text.serving import TextEmbedding
 from services.text.settings import TextSettings
 from services.text.trends import Trends
+from services.text.vector_cache import open_cache
 from shared import redis
 from shared.app import App
 from shared.app import create_app as create_shared_app
 from shared.inference.routes import inference_router, install
 from shared.onnx import ModelError, describe
 from shared.repository import Repository
+from shared.repository.folders import Folders
 from shared.service import ServiceClient
 from shared.versions import VersionPolicy
 
 SUMMARY = "Sentence vectors, groups of statements, and how much each says"
 
 
-def model_folder(settings: TextSettings) -> Path:
+def policy_of(settings: TextSettings) -> VersionPolicy:
+    if settings.model_versions != "latest":
+        return VersionPolicy(settings.model_versions)
+    if settings.precision == "auto":
+        return OfPrecision(fastest(settings.execution), otherwise=True)
+    return OfPrecision(settings.precision, otherwise=False)
+
+
+def check_models(settings: TextSettings) -> None:
     """Raises ModelError, which says how the folder is built, where it is not there or not described."""
-    folder = settings.models / model.MODEL_NAME / model.MODEL_VERSION
     try:
-        describe(folder)
+        there = Folders(settings.models).versions(model.MODEL_NAME)
+        chosen = policy_of(settings).select(there)
+        if not chosen:
+            wanted = f"{model.MODEL_NAME}, {policy_of(settings).text}"
+            raise ModelError(f"no model in {settings.models} is {wanted}; there are: {', '.join(there) or 'none'}")
+        for version in chosen:
+            describe(settings.models / model.MODEL_NAME / version)
     except ModelError as error:
         command = f"python -m services.text.build_model --out {settings.models}"
         raise ModelError(f"{error}; build it by `{command}`") from None
-    return folder
 
 
 def create_app(settings: TextSettings) -> App:
@@ -44,17 +59,22 @@ def create_app(settings: TextSettings) -> App:
         # Requests run side by side on the process's own threads; a library's threads on top would only contend.
         threadpool_limits(1)
         state = app.state
+        vectors = open_cache(
+            settings.redis_url, state.metrics, ttl_s=settings.vector_cache_ttl_s,
+            timeout_s=settings.vector_cache_timeout_s, from_characters=settings.vector_cache_from,
+        )  # fmt: skip
 
         def build(folder: Path) -> TextEmbedding:
-            return TextEmbedding.build(folder, settings, state.workers, state.metrics)
+            return TextEmbedding.build(folder, settings, state.workers, state.metrics, vectors)
 
-        policy = VersionPolicy(settings.model_versions)
         state.redis = (
             redis.connect(settings.redis_url, timeout_s=settings.redis_timeout_s) if settings.redis_url else None
         )
         state.corpora = Corpora(_store(state.redis, settings), state.workers, settings.ready_words)
         state.trends = Trends(ServiceClient(settings.stats_url))
-        state.repository = Repository(settings.models, build, health=state.health, metrics=state.metrics, policy=policy)
+        state.repository = Repository(
+            settings.models, build, health=state.health, metrics=state.metrics, policy=policy_of(settings)
+        )
         try:
             await state.repository.start((model.MODEL_NAME,))
             install(app, state.repository)
@@ -63,6 +83,8 @@ def create_app(settings: TextSettings) -> App:
         finally:
             await state.repository.aclose()
             await state.trends.aclose()
+            if vectors is not None:
+                await vectors.aclose()
             if state.redis is not None:
                 await state.redis.aclose()
 

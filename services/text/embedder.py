@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.text.architecture import Pooling
 from services.text.model import DIMENSIONS, MAX_TOKENS
+from services.text.outputs import Outputs
 from services.text.tokenizer import Tokenizer, Tokens
 from shared.batching import plan
-from shared.onnx import ModelError, OnnxModel
+from shared.onnx import ModelError, OnnxModel, describe
 from shared.providers import Providers
 
 RUN_TOKENS = 16
@@ -36,22 +38,24 @@ class Batch:
     distinct: list[list[int]]
     rows: list[int]
 
-    @property
-    def token_count(self) -> int:
-        return sum(len(each.ids) for each in self.tokens)
-
-    @property
-    def truncated_count(self) -> int:
-        return sum(each.truncated for each in self.tokens)
-
 
 class Embedder:
     """`tokens_per_run` bounds the padded tokens of one run, and with them its memory (about 40 KB a token)."""
 
-    def __init__(self, model: OnnxModel, tokenizer: Tokenizer, *, tokens_per_run: int = MAX_TOKENS) -> None:
+    def __init__(
+        self,
+        model: OnnxModel,
+        tokenizer: Tokenizer,
+        *,
+        tokens_per_run: int = MAX_TOKENS,
+        dimensions: int = DIMENSIONS,
+        pooling: Pooling = "mean",
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.tokens_per_run = max(tokens_per_run, tokenizer.max_tokens)
+        self.dimensions = dimensions
+        self._outputs = Outputs.of(model, pooling)
 
     @classmethod
     def load(
@@ -63,32 +67,40 @@ class Embedder:
         """
         if not (folder / "tokenizer.json").is_file():
             raise ModelError(f"{folder} has no tokenizer.json")
+        card = describe(folder)
         model = OnnxModel.load(folder, providers=providers, threads=1)
-        model.expect({"input_ids": "int64", "attention_mask": "int64"}, {"embedding": "float"})
-        return cls(model, Tokenizer(folder / "tokenizer.json", MAX_TOKENS), tokens_per_run=tokens_per_run)
+        return cls(
+            model,
+            Tokenizer(folder / "tokenizer.json", card.get("max_tokens", MAX_TOKENS)),
+            tokens_per_run=tokens_per_run,
+            dimensions=card.get("dimensions", DIMENSIONS),
+            pooling=card.get("pooling", "mean"),
+        )
 
-    def prepare(self, texts: Sequence[str]) -> Batch:
-        """Tokens of the texts; what is said twice is computed once, so that it has one vector."""
-        tokens = self.tokenizer.encode(texts)
+    def prepare(self, texts: Sequence[str], *, left: bool = False) -> Batch:
+        """Tokens of the texts, cut at the end or, `left`, at the beginning; what is said twice is computed once, so
+        that it has one vector."""
+        tokens = self.tokenizer.encode(texts, left=left)
         distinct = sorted({tuple(each.ids) for each in tokens}, key=len, reverse=True)
         position = {ids: index for index, ids in enumerate(distinct)}
         return Batch(tokens, [list(ids) for ids in distinct], [position[tuple(each.ids)] for each in tokens])
 
     def run(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """One pass of token ids through the model: float32 (rows, 384)."""
+        """One pass of token ids through the model: float32 (rows, dimensions + 1), the vector of length 1 and last the
+        length that it had."""
         ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
         mask = np.zeros_like(ids)
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
-        return self.model.run({"input_ids": ids, "attention_mask": mask})[0]
+        return self._outputs.pooled(self.model.run(self._outputs.feeds(ids, mask)), mask)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """All runs one after the other on the calling thread: float32 (texts, 384), rows in the order of `texts`."""
+        """All runs one after the other on the calling thread: float32 (texts, dimensions), in the order of `texts`."""
         batch = self.prepare(texts)
-        vectors = np.empty((len(batch.distinct), DIMENSIONS), dtype=np.float32)
+        vectors = np.empty((len(batch.distinct), self.dimensions), dtype=np.float32)
         for run in plan([len(ids) for ids in batch.distinct], self.tokens_per_run, overhead=RUN_TOKENS):
-            vectors[run] = self.run([batch.distinct[index] for index in run])
+            vectors[run] = self.run([batch.distinct[index] for index in run])[:, :-1]
         return vectors[batch.rows]
 
 

@@ -1,10 +1,10 @@
-"""The sentence model as an ONNX graph, written node by node from its weights.
+"""A sentence model as an ONNX graph, written node by node from its weights.
 
-BERT encoder (Devlin et al. 2019: post-norm blocks, erf-GELU, learned positions), mean over the attended tokens,
-then L2 normalisation, as the model's own `modules.json` lists them. Opset 18, float32.
+BERT encoder (Devlin et al. 2019: post-norm blocks, erf-GELU, learned positions), mean over the attended tokens or the
+first one, then L2 normalisation. Opset 18; `GraphWriter` writes float32, `services.text.rowwise` eight bits.
 
-Inputs  `input_ids`, `attention_mask`: int64 (batch, length), length at most 512.
-Output  `embedding`: float32 (batch, 384), each row of length 1.
+Inputs   `input_ids`, `attention_mask`: int64 (batch, length), length at most that of the position table.
+Outputs  `embedding`: float32 (batch, hidden), each row of length 1; `norm`: float32 (batch, 1), the length it had.
 """
 
 from __future__ import annotations
@@ -16,24 +16,22 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from services.text.architecture import MINILM, Architecture
 from services.text.weights import Tensors
 
-LAYERS = 6
-HEADS = 12
-HIDDEN = 384
-HEAD = HIDDEN // HEADS
-LAYER_NORM_EPSILON = 1e-12
 OPSET = 18
 IR_VERSION = 9
 # Added to the scores of padding before the softmax: e**-10000 is 0 in float32, and no row turns into NaN.
 MASKED = -10000.0
+WORDS = "embeddings.word_embeddings.weight"
 
 
 class GraphWriter:
     """Collects nodes and initializers; each call adds one node and returns the name of its output."""
 
-    def __init__(self, tensors: Tensors) -> None:
+    def __init__(self, tensors: Tensors, shape: Architecture = MINILM) -> None:
         self.tensors = tensors
+        self.shape = shape
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
 
@@ -59,32 +57,33 @@ class GraphWriter:
         bias = self.constant(f"{name}.bias", self.tensors[f"{name}.bias"])
         return self("Add", self("MatMul", x, weight), bias)
 
+    def words(self, ids: str) -> str:
+        return self("Gather", self.constant("words", self.tensors[WORDS]), ids)
+
     def layer_norm(self, x: str, name: str) -> str:
         scale = self.constant(f"{name}.weight", self.tensors[f"{name}.weight"])
         bias = self.constant(f"{name}.bias", self.tensors[f"{name}.bias"])
-        return self("LayerNormalization", x, scale, bias, axis=-1, epsilon=LAYER_NORM_EPSILON)
+        return self("LayerNormalization", x, scale, bias, axis=-1, epsilon=self.shape.epsilon)
 
 
-def build(tensors: Tensors) -> onnx.ModelProto:
-    graph = GraphWriter(tensors)
+def build(graph: GraphWriter) -> onnx.ModelProto:
     mask = graph("Cast", "attention_mask", to=TensorProto.FLOAT)
     absent = graph("Sub", graph.scalar("one", 1.0), mask)
     penalty = graph("Mul", graph("Unsqueeze", absent, graph.integers(1, 2)), graph.scalar("masked", MASKED))
     x = _embeddings(graph)
-    for layer in range(LAYERS):
+    for layer in range(graph.shape.layers):
         x = _block(graph, x, penalty, f"encoder.layer.{layer}")
     _pooling(graph, x, mask)
     return _model(graph)
 
 
 def _embeddings(graph: GraphWriter) -> str:
-    words = graph.constant("words", graph.tensors["embeddings.word_embeddings.weight"])
     # A sentence is segment 0 throughout: its row of the segment table is added to the positions once and for all.
     table = graph.tensors["embeddings.position_embeddings.weight"]
     positions = graph.constant("positions", table + graph.tensors["embeddings.token_type_embeddings.weight"][0])
     length = graph("Shape", "input_ids", start=1, end=2)
     here = graph("Slice", positions, graph.integers(0), length, graph.integers(0))
-    total = graph("Add", graph("Gather", words, "input_ids"), here)
+    total = graph("Add", graph.words("input_ids"), here)
     return graph.layer_norm(total, "embeddings.LayerNorm")
 
 
@@ -99,15 +98,17 @@ def _block(graph: GraphWriter, x: str, penalty: str, name: str) -> str:
 
 
 def _attention(graph: GraphWriter, x: str, penalty: str, name: str) -> str:
+    shape = graph.shape
+
     def heads(part: str, order: list[int]) -> str:
-        split = graph("Reshape", graph.linear(x, f"{name}.{part}"), graph.integers(0, 0, HEADS, HEAD))
+        split = graph("Reshape", graph.linear(x, f"{name}.{part}"), graph.integers(0, 0, shape.heads, shape.head))
         return graph("Transpose", split, perm=order)
 
     query, key, value = heads("query", [0, 2, 1, 3]), heads("key", [0, 2, 3, 1]), heads("value", [0, 2, 1, 3])
-    scores = graph("Mul", graph("MatMul", query, key), graph.scalar("head_scale", HEAD**-0.5))
+    scores = graph("Mul", graph("MatMul", query, key), graph.scalar("head_scale", shape.head**-0.5))
     weights = graph("Softmax", graph("Add", scores, penalty), axis=-1)
     merged = graph("Transpose", graph("MatMul", weights, value), perm=[0, 2, 1, 3])
-    return graph("Reshape", merged, graph.integers(0, 0, HIDDEN))
+    return graph("Reshape", merged, graph.integers(0, 0, shape.hidden))
 
 
 def _gelu(graph: GraphWriter, x: str) -> str:
@@ -118,12 +119,14 @@ def _gelu(graph: GraphWriter, x: str) -> str:
 
 def _pooling(graph: GraphWriter, x: str, mask: str) -> None:
     last = graph.integers(-1)
-    kept = graph("Mul", x, graph("Unsqueeze", mask, last))
-    total = graph("ReduceSum", kept, graph.integers(1), keepdims=0)
-    count = graph("ReduceSum", mask, graph.integers(1), keepdims=1)
-    mean = graph("Div", total, count)
-    norm = graph("ReduceL2", mean, last, keepdims=1)
-    graph("Div", mean, norm, out="embedding")
+    if graph.shape.pooling == "cls":
+        pooled = graph("Gather", x, graph.constant("first", np.array(0, dtype=np.int64)), axis=1)
+    else:
+        kept = graph("Mul", x, graph("Unsqueeze", mask, last))
+        total = graph("ReduceSum", kept, graph.integers(1), keepdims=0)
+        pooled = graph("Div", total, graph("ReduceSum", mask, graph.integers(1), keepdims=1))
+    graph("ReduceL2", pooled, last, keepdims=1, out="norm")
+    graph("Div", pooled, "norm", out="embedding")
 
 
 def _model(graph: GraphWriter) -> onnx.ModelProto:
@@ -131,8 +134,11 @@ def _model(graph: GraphWriter) -> onnx.ModelProto:
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
         for name in ("input_ids", "attention_mask")
     ]
-    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", HIDDEN])
-    body = helper.make_graph(graph.nodes, "all-MiniLM-L6-v2", inputs, [output], list(graph.initializers.values()))
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
+        for name, width in (("embedding", graph.shape.hidden), ("norm", 1))
+    ]
+    body = helper.make_graph(graph.nodes, graph.shape.name, inputs, outputs, list(graph.initializers.values()))
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="vernier")
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from services.text import examples, grouping
 from services.text.answers import check_cluster, cluster_answer
 from services.text.embedder import shorten
+from services.text.inputs import check_dimensions, refuse_empty
 from services.text.model import DIMENSIONS, MODEL_NAME
 from services.text.openai_shape import answer_bytes
 from services.text.schemas import (
@@ -17,7 +18,7 @@ from services.text.schemas import (
     EmbeddingResponse,
     OpenAIErrorResponse,
 )
-from services.text.serving import TextEmbedding, refuse_empty
+from services.text.serving import TextEmbedding
 from services.text.settings import TextSettings
 from shared.bodies import JsonBody, json_body
 from shared.context import current_context
@@ -76,8 +77,11 @@ _truncated = {
     EMBEDDINGS_PATH,
     summary="Sentence vectors, as OpenAI's API answers them",
     description=f"""Each text becomes {DIMENSIONS} numbers of length 1: the cosine of two texts is the dot product of
-their vectors. Made for English. The model reads 256 tokens (about 190 words) of a text; `X-Truncated` says how many
-inputs were longer. The vector of a text does not depend on the texts beside it (cosine 0.999999 or more).
+their vectors. Made for English. The model reads 256 tokens (about 190 words) of a text; `truncated` of each input says
+whether it was longer, `X-Truncated` how many were. The vector of a text does not depend on the texts beside it (cosine
+0.99999 or more), so it is kept for the next request that has the text, and `cached` says so.
+
+`model_version` names the weights and the arithmetic, float32 or 8 bits: compare vectors of one version only.
 
 Request, answer and errors have OpenAI's shape, so its clients work unchanged; what OpenAI calls invalid is 400.""",
     response_model=EmbeddingResponse,
@@ -91,14 +95,15 @@ async def create_embeddings(request: Request) -> Response:
     _check_request(body, state.settings)
     repository: Repository[TextEmbedding] = state.repository
     with repository.use(MODEL_NAME) as model:
-        batch, vectors = await model.embed(body.input, refuse_empty)
+        check_dimensions(body.dimensions, model.dimensions)
+        facts, vectors = await model.embed(body.input, refuse_empty)
         started = time.monotonic()
-        vectors = shorten(vectors, body.dimensions or DIMENSIONS)
-        facts = body.encoding_format, model.name, model.version, batch.token_count
+        vectors = shorten(vectors, body.dimensions or model.dimensions)
+        said = body.encoding_format, model.name, model.version
         few = len(vectors) <= INLINE_VECTORS
-        content = answer_bytes(vectors, *facts) if few else await workers.run(answer_bytes, vectors, *facts)
+        content = answer_bytes(vectors, facts, *said) if few else await workers.run(answer_bytes, vectors, facts, *said)
         model.batcher.statistics.finished(time.monotonic() - started)
-    headers = {"X-Truncated": str(batch.truncated_count)} if batch.truncated_count else {}
+    headers = {"X-Truncated": str(facts.truncated_count)} if facts.truncated_count else {}
     return Response(content, headers=headers, media_type=JSON)
 
 

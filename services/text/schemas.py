@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from services.text.model import DIMENSIONS
 from shared.bodies import Body
 from shared.openapi import Model
 
@@ -28,7 +27,7 @@ class EmbeddingRequest(Body):
         "float", description="`base64`: little-endian float32, a quarter of the size"
     )
     dimensions: int | None = Field(
-        None, ge=1, le=DIMENSIONS, description="Keep the first so many dimensions and bring the rest to length 1"
+        None, ge=1, description="Keep the first so many dimensions and bring them back to length 1"
     )
     user: str | None = Field(None, description="Taken, not used")
 
@@ -51,6 +50,9 @@ class Embedding(BaseModel):
     object: Literal["embedding"] = "embedding"
     index: int
     embedding: list[float] | str
+    tokens: int = Field(description="Tokens of this input that were read, [CLS] and [SEP] included")
+    truncated: bool = Field(description="Whether the input went on after them")
+    cached: bool = Field(description="Whether its vector was known, and not computed for this request")
 
 
 class Usage(BaseModel):

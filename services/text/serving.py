@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.text.embedder import RUN_TOKENS, Batch, Embedder, Vectors
-from services.text.model import DIMENSIONS, MAX_TOKENS
+from services.text.inputs import decoded, refuse_empty
 from services.text.settings import TextSettings
 from services.text.tokenizer import SPECIAL
+from services.text.vector_cache import Known, VectorCache, keys_of
 from shared.batching import Batcher
 from shared.cores import available_cores
-from shared.errors import FieldError, Malformed, TooLarge, Unprocessable
+from shared.errors import Malformed, TooLarge
 from shared.inference.types import VARIABLE, Array, TensorSpec
 from shared.metrics import Metrics
 from shared.onnx import FAULTS, ModelError
 from shared.workers import Workers
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 INPUTS = (TensorSpec("text", "BYTES", (VARIABLE,)),)
-OUTPUTS = (
-    TensorSpec("embedding", "FP32", (VARIABLE, DIMENSIONS)),
-    TensorSpec("tokens", "INT32", (VARIABLE,)),
-    TensorSpec("truncated", "BOOL", (VARIABLE,)),
-)
+SKIP_BLANK = "skip_blank"
+"""Parameter of the inference protocol: a text without a token gets zeros and 0 tokens, and the others their vectors."""
 WARM_UP = ("warm", "up " * 30, "long " * 300)
 INLINE_CHARACTERS = 1_000
 """Up to so many are made into tokens on the event loop, 0.3 microseconds each: the way to a thread costs more."""
@@ -34,18 +38,52 @@ CHARACTERS_PER_TOKEN = 8
 """English has 4 to 5; with more nobody is refused for tokens that are not there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of each text of a request: `norms` are the lengths of the vectors before they were brought to 1, `cached` says
+    which were known."""
+
+    tokens: list[int]
+    truncated: list[bool]
+    cached: list[bool]
+    norms: NDArray[np.float32]
+    prepared_s: float
+
+    @property
+    def token_count(self) -> int:
+        return sum(self.tokens)
+
+    @property
+    def truncated_count(self) -> int:
+        return sum(self.truncated)
+
+
 class TextEmbedding:
     """One version of the model, loaded and warm. `workers` make long texts into tokens."""
 
     inputs = INPUTS
-    outputs = OUTPUTS
 
-    def __init__(self, embedder: Embedder, settings: TextSettings, workers: Workers, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        settings: TextSettings,
+        workers: Workers,
+        metrics: Metrics,
+        cache: VectorCache | None = None,
+    ) -> None:
         model = embedder.model
         self.name, self.version, self.sha256, self.provider = model.name, model.version, model.sha256, model.provider
         self.embedder = embedder
+        self.dimensions, self.max_tokens = embedder.dimensions, embedder.tokenizer.max_tokens
+        self.outputs = (
+            TensorSpec("embedding", "FP32", (VARIABLE, self.dimensions)),
+            TensorSpec("tokens", "INT32", (VARIABLE,)),
+            TensorSpec("truncated", "BOOL", (VARIABLE,)),
+            TensorSpec("cached", "BOOL", (VARIABLE,)),
+        )
         self._settings = settings
         self._workers = workers
+        self.cache = cache
         on_cpu = model.provider == "CPUExecutionProvider"
         self.batcher: Batcher[list[int], Vectors] = Batcher(
             lambda rows: list(embedder.run(rows)),
@@ -62,79 +100,107 @@ class TextEmbedding:
         )
 
     @classmethod
-    def build(cls, folder: Path, settings: TextSettings, workers: Workers, metrics: Metrics) -> TextEmbedding:
+    def build(
+        cls,
+        folder: Path,
+        settings: TextSettings,
+        workers: Workers,
+        metrics: Metrics,
+        cache: VectorCache | None = None,
+    ) -> TextEmbedding:
         """Raises ModelError for a folder that holds no such model."""
         embedder = Embedder.load(folder, tokens_per_run=settings.tokens_per_run, providers=settings.execution)
         try:
             embedder.embed(WARM_UP)
         except FAULTS as error:
             raise ModelError(f"the graph in {folder} does not run: {error}") from None
-        return cls(embedder, settings, workers, metrics)
+        return cls(embedder, settings, workers, metrics, cache)
 
     async def embed(
         self,
         texts: Sequence[str],
-        check: Callable[[Batch], None] = lambda _: None,
+        check: Callable[[Sequence[int]], None] = lambda _: None,
         report: Callable[[float], None] | None = None,
-    ) -> tuple[Batch, Vectors]:
-        """The texts as tokens, and float32 (texts, 384) in their order. `check` may refuse them before they queue,
-        `report` hears what share is done.
+        *,
+        left: bool = False,
+    ) -> tuple[Facts, Vectors]:
+        """Facts of the texts, and float32 (texts, dimensions) in their order. `check` hears how many tokens each has
+        and may refuse them before they queue, `report` hears what share is done. `left`: long texts lose their
+        beginnings.
 
         Raises TooLarge and what the batcher raises.
         """
+        keys, known = await self._known(texts, left)
+        unknown = [index for index, each in enumerate(known) if each is None]
         started = time.monotonic()
-        if sum(map(len, texts)) <= INLINE_CHARACTERS:
-            batch = self.embedder.prepare(texts)
-        else:
-            self.batcher.check(min(sum(map(_fewest_tokens, texts)), self._settings.max_queue_tokens))
-            batch = await self._workers.run(self.embedder.prepare, texts)
-        self._check(batch)
-        check(batch)
-        self.batcher.statistics.prepared(time.monotonic() - started)
-        vectors = await self.batcher.submit(batch.distinct, report)
-        return batch, np.array([vectors[row] for row in batch.rows], dtype=np.float32).reshape(-1, DIMENSIONS)
+        batch = await self._prepared([texts[index] for index in unknown], left)
+        fresh = dict(zip(unknown, batch.tokens, strict=True))
+        counts = [len(fresh[index].ids) if each is None else each.tokens for index, each in enumerate(known)]
+        self._check(sum(counts))
+        check(counts)
+        prepared_s = time.monotonic() - started
+        self.batcher.statistics.prepared(prepared_s)
+        computed = await self.batcher.submit(batch.distinct, report)
+        new = dict(zip(unknown, (computed[row] for row in batch.rows), strict=True))
+        cut = [fresh[index].truncated if each is None else each.truncated for index, each in enumerate(known)]
+        if self.cache is not None and keys:
+            entries = {keys[index]: Known(counts[index], cut[index], row) for index, row in new.items()}
+            self.cache.put([(key, each) for key, each in entries.items() if each.tokens > SPECIAL])
+        ordered = [new[index] if each is None else each.row for index, each in enumerate(known)]
+        rows = np.array(ordered, dtype=np.float32).reshape(-1, self.dimensions + 1)
+        facts = Facts(counts, cut, [each is not None for each in known], rows[:, -1], prepared_s)
+        return facts, np.ascontiguousarray(rows[:, :-1])
 
     async def infer(self, inputs: Mapping[str, Array], parameters: Mapping[str, Any]) -> Mapping[str, Array]:
-        """`text`, UTF-8 [N], to `embedding` [N, 384], `tokens` [N] and `truncated` [N]."""
-        del parameters
-        texts = _decoded(inputs["text"])
+        """`text`, UTF-8 [N], to `embedding` [N, dimensions], `tokens`, `truncated` and `cached` [N]."""
+        texts = decoded(inputs["text"])
         if len(texts) > self._settings.max_inputs:
             raise TooLarge(f"{len(texts):,} texts, more than the {self._settings.max_inputs:,} of one request")
-        batch, vectors = await self.embed(texts, refuse_empty)
+        skip = parameters.get(SKIP_BLANK, False)
+        if not isinstance(skip, bool):
+            raise Malformed(f"the parameter {SKIP_BLANK} must be true or false")
+        facts, vectors = await self.embed(texts, (lambda _: None) if skip else refuse_empty)
+        tokens = np.array(facts.tokens, dtype=np.int32)
+        blank = tokens <= SPECIAL
+        vectors[blank], tokens[blank] = 0, 0
         return {
             "embedding": vectors,
-            "tokens": np.array([len(each.ids) for each in batch.tokens], dtype=np.int32),
-            "truncated": np.array([each.truncated for each in batch.tokens], dtype=np.bool_),
+            "tokens": tokens,
+            "truncated": np.array(facts.truncated, dtype=np.bool_),
+            "cached": np.array(facts.cached, dtype=np.bool_),
         }
+
+    def identity(self, *, left: bool) -> str:
+        """What a text's vector depends on beside the text."""
+        return f"{self.sha256} {self.max_tokens} {'left' if left else 'right'}"
 
     def close(self) -> None:
         self.batcher.close()
 
-    def _check(self, batch: Batch) -> None:
+    async def _known(self, texts: Sequence[str], left: bool) -> tuple[list[bytes], list[Known | None]]:
+        """The keys of the texts, none where they are not looked for, and what the cache knows of each."""
+        if self.cache is None or not self.cache.takes(texts):
+            return [], [None] * len(texts)
+        keys = await self._aside(texts, keys_of, texts, self.identity(left=left))
+        distinct = list(dict.fromkeys(keys))
+        found = dict(zip(distinct, await self.cache.get(distinct, self.dimensions), strict=True))
+        return keys, [found[key] for key in keys]
+
+    async def _prepared(self, texts: Sequence[str], left: bool) -> Batch:
+        if sum(map(len, texts)) > INLINE_CHARACTERS:
+            self.batcher.check(min(sum(map(self._fewest_tokens, texts)), self._settings.max_queue_tokens))
+        return await self._aside(texts, partial(self.embedder.prepare, left=left), texts)
+
+    async def _aside(self, texts: Sequence[str], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function's result, on a worker's thread if the texts are long."""
+        if sum(map(len, texts)) <= INLINE_CHARACTERS:
+            return function(*args, **kwargs)
+        return await self._workers.run(function, *args, **kwargs)
+
+    def _fewest_tokens(self, text: str) -> int:
+        return SPECIAL + min(self.max_tokens - SPECIAL, len(text) // CHARACTERS_PER_TOKEN)
+
+    def _check(self, tokens: int) -> None:
         most = self._settings.max_tokens
-        if batch.token_count > most:
-            raise TooLarge(
-                f"the texts have {batch.token_count:,} tokens together, more than the {most:,} of one request"
-            )
-
-
-def refuse_empty(batch: Batch) -> None:
-    """Raises Unprocessable for a text that has no token but those around it."""
-    for index, tokens in enumerate(batch.tokens):
-        if tokens.empty:
-            detail = f"input {index} is empty: it has no token to embed"
-            raise Unprocessable(detail, errors=[FieldError(f"/input/{index}", detail)])
-
-
-def _decoded(values: Array) -> list[str]:
-    texts = []
-    for index, value in enumerate(values):
-        try:
-            texts.append(value.decode() if isinstance(value, bytes) else str(value))
-        except UnicodeDecodeError as error:
-            raise Malformed(f"text {index} is not UTF-8: {error.reason} at byte {error.start}") from None
-    return texts
-
-
-def _fewest_tokens(text: str) -> int:
-    return SPECIAL + min(MAX_TOKENS - SPECIAL, len(text) // CHARACTERS_PER_TOKEN)
+        if tokens > most:
+            raise TooLarge(f"the texts have {tokens:,} tokens together, more than the {most:,} of one request")

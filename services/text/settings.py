@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,17 @@ class TextSettings(ModelSettings):
     """Largest request body taken, in bytes."""
     models: Path = MODELS
     """Folder that `python -m services.text.build_model --out FOLDER` wrote."""
+    precision: Literal["auto", "float32", "int8"] = "auto"
+    """Arithmetic of the sentence model: `float32`, or `int8`, whose vectors are a cosine of 0.9987 away on the average.
+    `auto` takes int8 on a CPU that multiplies bytes in one instruction (VNNI, AMX), where it is twice as fast, else
+    float32. Vectors of the two are not to be compared with each other: the version in every answer tells them apart."""
+    vector_cache_ttl_s: float = Field(default=7 * 86_400, ge=0)
+    """Seconds that the vector of a text is kept in the Redis of `redis_url`, 1.5 KB each; 0 keeps none."""
+    vector_cache_timeout_s: float = Field(default=0.25, gt=0)
+    """Longest wait for kept vectors, in seconds; then they are computed."""
+    vector_cache_from: int = Field(default=256, ge=0)
+    """Least characters of a request whose texts are looked for among the kept ones: to ask costs about a quarter of a
+    millisecond, which is what a very short text takes to compute. The gateway keeps whole answers of any length."""
     tokens_per_run: int = Field(default=256, ge=256)
     """Padded tokens that go through the sentence model at once, at most: bounds its memory, about 40 KB a token, and
     how long a text waits for the run before it, about 31 ms. More makes a CPU no faster."""

@@ -7,7 +7,7 @@ the cut at `max_tokens` (256, the length that the reference is evaluated with) i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,14 +38,23 @@ class Tokenizer:
     """Lower-casing WordPiece. Any text that is valid Unicode can be encoded; lone surrogates raise TypeError."""
 
     def __init__(self, path: Path, max_tokens: int) -> None:
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_tokens)
+        self._path = path
         self.max_tokens = max_tokens
+        self._right = self._load("right")
+        self._left: tokenizers.Tokenizer | None = None
 
-    def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        return [each for start in range(0, len(texts), SLICE) for each in self._slice(texts[start : start + SLICE])]
+    def encode(self, texts: Sequence[str], *, left: bool = False) -> list[Tokens]:
+        """`left`: of a text that is too long the beginning is cut, not the end."""
+        tokenizer = self._right
+        if left:
+            tokenizer = self._left = self._left or self._load("left")
+        slices = (texts[start : start + SLICE] for start in range(0, len(texts), SLICE))
+        return [
+            Tokens(each.ids, bool(each.overflowing)) for some in slices for each in tokenizer.encode_batch_fast(some)
+        ]
 
-    def _slice(self, texts: Sequence[str]) -> Iterator[Tokens]:
-        for encoding in self._tokenizer.encode_batch_fast(texts):
-            yield Tokens(encoding.ids, bool(encoding.overflowing))
+    def _load(self, direction: str) -> tokenizers.Tokenizer:
+        tokenizer = tokenizers.Tokenizer.from_file(str(self._path))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.max_tokens, direction=direction)
+        return tokenizer

@@ -7,9 +7,10 @@ import httpx
 import orjson
 import pytest
 
-from services.text import build_model, model
+from services.text import build_model
 from tests.polling import until
 from tests.processes import running
+from tests.services.text.served import FOLDER
 from tests.sockets import connect
 
 TEXTS = 1000
@@ -17,9 +18,8 @@ TEXTS = 1000
 
 @pytest.fixture
 def text_and_gateway() -> Iterator[tuple[str, str]]:
-    folder = model.MODELS / model.MODEL_NAME / model.MODEL_VERSION
-    if not build_model.is_complete(folder):
-        pytest.skip(f"lacks the sentence model: {folder}")
+    if not build_model.is_complete(FOLDER):
+        pytest.skip(f"lacks the sentence model: {FOLDER}")
     with running("services.text") as text, running("gateway", VERNIER_GATEWAY_TEXT_URL=text.address) as gateway:
         yield text.address, gateway.address
 

@@ -55,8 +55,8 @@ def test_both_models_are_there(client: Client, vernier: str) -> None:
         assert described["versions"] == [described["model"]["version"]]
         assert client.get_model_config(model)["backend"] == "onnxruntime"
         assert client.get_inference_statistics(model)["model_stats"][0]["name"] == model
-    states = {each["name"]: each["state"] for each in client.get_model_repository_index()}
-    assert {states["speed"], states["text-embedding"]} == {"READY"}
+    ready = {each["name"] for each in client.get_model_repository_index() if each["state"] == "READY"}
+    assert {"speed", "text-embedding"} <= ready
 
 
 @pytest.mark.parametrize("binary", [True, False])

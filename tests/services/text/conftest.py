@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from services.text import build_model, model, weights
+from services.text import build_model, weights
 from services.text.embedder import Embedder
+from services.text.model import MODELS, PRECISIONS, Precision
 from tests.processes import Process, running, running_redis
 from tests.services.text.reference import Reference
+from tests.services.text.served import FOLDER
 
 
 @pytest.fixture(scope="session")
@@ -22,16 +24,37 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_folder(request: pytest.FixtureRequest) -> Path:
-    folder = model.MODELS / model.MODEL_NAME / model.MODEL_VERSION
-    if not build_model.is_complete(folder):
-        build_model.build_folder(folder, request.getfixturevalue("wheel"))
-    return folder
+def folders(request: pytest.FixtureRequest) -> dict[Precision, Path]:
+    """Of the model in each precision."""
+    there = {precision: build_model.folder_of(MODELS, precision) for precision in PRECISIONS}
+    for precision, folder in there.items():
+        if not build_model.is_complete(folder):
+            build_model.build_folder(folder, build_model.published(request.getfixturevalue("wheel")), precision)
+    return there
+
+
+@pytest.fixture(scope="session")
+def model_folder(folders: dict[Precision, Path]) -> Path:
+    """Of the model that is served on this machine."""
+    assert FOLDER in folders.values()
+    return FOLDER
 
 
 @pytest.fixture(scope="session")
 def embedder(model_folder: Path) -> Embedder:
     return Embedder.load(model_folder)
+
+
+@pytest.fixture(scope="session")
+def exact(folders: dict[Precision, Path]) -> Embedder:
+    """In float32."""
+    return Embedder.load(folders["float32"])
+
+
+@pytest.fixture(scope="session")
+def small(folders: dict[Precision, Path]) -> Embedder:
+    """In eight bits."""
+    return Embedder.load(folders["int8"])
 
 
 @pytest.fixture(scope="session")

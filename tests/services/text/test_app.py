@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from services.text.examples import CLUSTER, EMBEDDINGS, INFORMATION
-from services.text.model import MODEL_NAME, MODEL_VERSION
+from services.text.model import MODEL_NAME
 from tests.processes import Process, running
+from tests.services.text.served import MODEL_VERSION
 
 OPERATIONS = {"/v1/embeddings": EMBEDDINGS, "/v1/text/cluster": CLUSTER, "/v1/text/information": INFORMATION}
 

@@ -16,16 +16,21 @@ def build(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_builds_a_described_folder(wheel: Path, tmp_path: Path) -> None:
+def test_builds_a_described_folder_in_each_precision(wheel: Path, tmp_path: Path) -> None:
     done = build("--out", str(tmp_path), "--wheel", str(wheel))
     assert done.returncode == 0, done.stderr
-    folder = tmp_path / model.MODEL_NAME / model.MODEL_VERSION
-    description = json.loads((folder / "model.json").read_text())
-    assert description["name"] == "text-embedding"
-    assert description["version"] == model.MODEL_VERSION
-    assert description["sha256"] == weights.sha256_of(folder / "model.onnx")
-    assert "Apache-2.0" in (folder / "CARD.md").read_text()
-    assert sorted(path.name for path in folder.parent.iterdir()) == [model.MODEL_VERSION]
+    for precision in model.PRECISIONS:
+        folder = build_model.folder_of(tmp_path, precision)
+        description = json.loads((folder / "model.json").read_text())
+        assert description["name"] == "text-embedding"
+        assert description["version"] == folder.name
+        assert description["precision"] == precision
+        assert description["sha256"] == weights.sha256_of(folder / "model.onnx")
+        assert "Apache-2.0" in (folder / "CARD.md").read_text()
+    assert sorted(path.name for path in (tmp_path / model.MODEL_NAME).iterdir()) == [
+        "2-fp32-53aa5117",
+        "2-int8-53aa5117",
+    ]
 
 
 def test_a_complete_folder_is_left_alone_at_once(model_folder: Path) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.text.examples import CLUSTER
-from services.text.model import MODEL_VERSION
+from tests.services.text.served import MODEL_VERSION
 
 TEXTS = CLUSTER["Three topics"]["texts"]
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.text.embedder import Embedder
-from services.text.model import MODEL_VERSION
+from tests.services.text.served import MODEL_VERSION, NEAR
 from tests.sockets import exchange
 
 TEXTS = ["A man is riding a horse.", "unemployment", "hello " * 400]
@@ -35,7 +35,7 @@ def test_the_stock_client_works_unchanged(stock: openai.OpenAI, embedder: Embedd
     assert answer.model == "text-embedding"
     assert [each.index for each in answer.data] == [0, 1, 2]
     assert answer.usage.prompt_tokens == answer.usage.total_tokens == 9 + 3 + 256
-    np.testing.assert_allclose([each.embedding for each in answer.data], embedder.embed(TEXTS), atol=1e-6)
+    np.testing.assert_allclose([each.embedding for each in answer.data], embedder.embed(TEXTS), atol=NEAR)
     as_floats = stock.embeddings.create(model="text-embedding", input=TEXTS[0], encoding_format="float")
     np.testing.assert_allclose(as_floats.data[0].embedding, answer.data[0].embedding, atol=1e-6)
 
@@ -82,7 +82,7 @@ def test_every_statement_of_a_debate(
     vectors = [unpacked(each["embedding"]) for each in answer.json()["data"]]
     assert len(vectors) == len(debate)
     for index in range(0, len(debate), 100):
-        np.testing.assert_allclose(vectors[index], embedder.embed([debate[index]])[0], atol=1e-6)
+        np.testing.assert_allclose(vectors[index], embedder.embed([debate[index]])[0], atol=NEAR)
 
 
 @pytest.mark.parametrize(

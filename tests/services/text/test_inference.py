@@ -12,7 +12,8 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from services.text.embedder import Embedder
-from services.text.model import MODEL_NAME, MODEL_VERSION
+from services.text.model import MODEL_NAME
+from tests.services.text.served import MODEL_VERSION, NEAR
 
 TEXTS = ["A man is riding a horse.", "größer", "hello " * 400]
 
@@ -33,7 +34,7 @@ def asked(texts: list[str], *, binary: bool = True) -> Any:
 def test_the_stock_client_gets_the_same_vectors(stock: Any, embedder: Embedder, binary: bool) -> None:
     wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("embedding", "tokens", "truncated")]
     answer = stock.infer(MODEL_NAME, [asked(TEXTS, binary=binary)], outputs=wanted, request_id="7")
-    np.testing.assert_allclose(answer.as_numpy("embedding"), embedder.embed(TEXTS), atol=1e-6)
+    np.testing.assert_allclose(answer.as_numpy("embedding"), embedder.embed(TEXTS), atol=NEAR)
     assert answer.as_numpy("embedding").dtype == np.float32
     assert answer.as_numpy("tokens").tolist()[0] == 9
     assert answer.as_numpy("truncated").tolist() == [False, False, True]
@@ -56,6 +57,7 @@ def test_the_model_describes_itself(stock: Any) -> None:
         ("embedding", "FP32", [-1, 384]),
         ("tokens", "INT32", [-1]),
         ("truncated", "BOOL", [-1]),
+        ("cached", "BOOL", [-1]),
     ]
 
 
@@ -99,6 +101,6 @@ def test_hundred_questions_at_once_are_answered_each_by_its_own(
     pending = [stock.async_infer(MODEL_NAME, [asked([text])]) for text in texts]
     found = np.concatenate([each.get_result().as_numpy("embedding") for each in pending])
     stock.close()
-    np.testing.assert_allclose(found, embedder.embed(texts), atol=1e-6)
+    np.testing.assert_allclose(found, embedder.embed(texts), atol=NEAR)
     (facts,) = client.get(f"{text_url}/v2/models/{MODEL_NAME}/stats").json()["model_stats"]
     assert facts["execution_count"] < facts["inference_count"]

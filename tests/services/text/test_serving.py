@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.text.embedder import Batch, Embedder, Vectors
+from services.text.embedder import Embedder, Vectors
 from services.text.serving import INLINE_CHARACTERS, TextEmbedding
 from services.text.settings import TextSettings
 from shared.errors import Malformed, Overloaded, TooLarge, Unprocessable
@@ -34,8 +34,8 @@ class Watched(Embedder):
 
 
 @pytest.fixture(scope="module")
-def watched(embedder: Embedder) -> Watched:
-    return Watched(embedder.model, embedder.tokenizer)
+def watched(exact: Embedder) -> Watched:
+    return Watched(exact.model, exact.tokenizer)
 
 
 @asynccontextmanager
@@ -76,24 +76,24 @@ async def busy(served: TextEmbedding, watched: Watched) -> AsyncIterator[None]:
 
 
 async def test_texts_of_several_requests_share_runs_and_keep_their_vectors(
-    watched: Watched, embedder: Embedder, texts: list[str]
+    watched: Watched, exact: Embedder, texts: list[str]
 ) -> None:
     async with serving(watched) as served:
         async with busy(served, watched):
             tasks = [asyncio.ensure_future(served.embed([text])) for text in texts]
             await asyncio.sleep(0)
         answers = await asyncio.gather(*tasks)
-    near(np.concatenate([vectors for _, vectors in answers]), np.concatenate([embedder.embed([t]) for t in texts]))
+    near(np.concatenate([vectors for _, vectors in answers]), np.concatenate([exact.embed([t]) for t in texts]))
     assert len(watched.ran) < len(texts) / 3
     for run in watched.ran:
         assert len(run) * max(map(len, run)) <= served.batcher.max_cost
 
 
-async def test_a_list_is_answered_in_order_with_repeats_computed_once(watched: Watched, embedder: Embedder) -> None:
+async def test_a_list_is_answered_in_order_with_repeats_computed_once(watched: Watched, exact: Embedder) -> None:
     texts = ["yes", "no " * 30, "Yes", "perhaps it is", "no " * 30]
     async with serving(watched) as served:
         batch, vectors = await served.embed(texts)
-    near(vectors, embedder.embed(texts))
+    near(vectors, exact.embed(texts))
     assert np.array_equal(vectors[0], vectors[2])
     assert sum(map(len, watched.ran)) == 3
     assert batch.token_count == 3 + 32 + 3 + 5 + 32
@@ -114,7 +114,7 @@ async def test_a_large_list_lets_a_single_text_through(watched: Watched) -> None
 
 
 async def test_what_is_refused_is_not_run(watched: Watched) -> None:
-    def refuse(_: Batch) -> None:
+    def refuse(_: Sequence[int]) -> None:
         raise Unprocessable("no")
 
     async with serving(watched, max_tokens=300) as served:
@@ -157,12 +157,12 @@ async def test_a_large_request_is_refused_before_it_is_made_into_tokens(
         await asyncio.gather(*waiting)
 
 
-async def test_inference_gives_vectors_tokens_and_what_was_cut(watched: Watched, embedder: Embedder) -> None:
+async def test_inference_gives_vectors_tokens_and_what_was_cut(watched: Watched, exact: Embedder) -> None:
     texts = ["A man is riding a horse.", "hello " * 400, "größer als Ωmega"]
     async with serving(watched) as served:
         outputs = await served.infer({"text": of_texts(texts)}, {})
     assert set(outputs) == {spec.name for spec in served.outputs}
-    near(outputs["embedding"], embedder.embed(texts))
+    near(outputs["embedding"], exact.embed(texts))
     assert outputs["embedding"].dtype == np.float32
     assert outputs["tokens"].tolist()[:2] == [9, 256]
     assert outputs["tokens"].dtype == np.int32
