@@ -52,7 +52,8 @@ KeepingDep = Annotated[Keeping, Depends(_keeping)]
     description="""A value that anyone may add to at once and that many may merge: what its kinds say of all the rows is
 the same however those came in, in whatever batches and order (sums and counts to the bit, others to rounding).
 
-The same definition again changes nothing and is answered 200. An aggregate is kept until it is deleted.""",
+The same definition again changes nothing but the time to live, and is answered 200. An aggregate is kept until it is
+deleted, or with `ttl_s` until that long nothing was added.""",
     response_model=DefinitionAnswer,
     responses={201: {"description": "Made", "model": DefinitionAnswer}, **problems(409, 415, 422)},
     openapi_extra=json_request(DefinitionRequest, examples.AGGREGATE),
@@ -61,9 +62,10 @@ async def make(
     id: Id, keeping: KeepingDep, body: Annotated[DefinitionRequest, JsonBody(DefinitionRequest)]
 ) -> Response:
     aggregate = body.aggregate
-    made = await keeping.create(id, aggregate)
+    made = await keeping.create(id, aggregate, body.ttl_s)
+    limit = {} if body.ttl_s is None else {"ttl_s": body.ttl_s}
     headers = {**FRESH, "Location": f"/v1/stats/aggregates/{id}"}
-    return json_response({"id": id, **aggregate.definition}, 201 if made else 200, headers)
+    return json_response({"id": id, **aggregate.definition, **limit}, 201 if made else 200, headers)
 
 
 @router.post(

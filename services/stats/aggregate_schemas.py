@@ -13,6 +13,7 @@ from shared.bodies import Body
 from shared.openapi import Model
 
 MOST_STATES = 1_000
+MOST_TTL_S = 1e9
 Kinds = Annotated[
     list[Kind],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
@@ -34,6 +35,9 @@ class DefinitionRequest(Body):
     columns: list[Name] = Field(min_length=1, max_length=MOST_COLUMNS)
     y: Name | None = Field(
         None, description="The response of a regression on all other columns; without it the column y, else the last"
+    )
+    ttl_s: float | None = Field(
+        None, gt=0, le=MOST_TTL_S, description="Seconds without an addition, after which it is forgotten; else never"
     )
 
     @property
@@ -86,6 +90,7 @@ class DefinitionAnswer(BaseModel):
     kind: list[Kind]
     columns: list[str]
     y: str | None = Field(None, description="Of a regression")
+    ttl_s: float | None = Field(None, description="Where one was given")
 
 
 class AddedAnswer(BaseModel):
@@ -142,6 +147,7 @@ class AggregateAnswer(BaseModel):
     kind: list[Kind]
     columns: list[str]
     y: str | None = Field(None, description="Of a regression")
+    ttl_s: float | None = Field(None, description="Where one was given")
     rows: int = Field(description="Rows added, holes and all")
     present: Presented
 

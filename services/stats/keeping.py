@@ -47,10 +47,10 @@ class Keeping:
         self._workers = workers
         self._settling: dict[str, asyncio.Task[None]] = {}
 
-    async def create(self, id: str, aggregate: Aggregate) -> bool:
+    async def create(self, id: str, aggregate: Aggregate, ttl_s: float | None = None) -> bool:
         """Whether it is new. Raises Conflict where there is another of that id."""
         with _reaching_redis():
-            found = await self._kept.create(id, _definition(aggregate))
+            found = await self._kept.create(id, _definition(aggregate), ttl_s)
         if found == "other":
             raise Conflict(f"there is an aggregate {id} of another definition; DELETE it first, or choose another id")
         if found == "full":
@@ -66,11 +66,13 @@ class Keeping:
         return await self._append(id, key, partial(_of_state, document))
 
     async def state(self, id: str) -> bytes:
-        return await self._merged(id, _dumped)
+        return await self._workers.run(_merge, await self._read(id), _dumped)
 
     async def look(self, id: str) -> dict[str, Any]:
-        """Its definition, and what each kind presents."""
-        return await self._merged(id, described)
+        """Its definition, its time to live if it has one, and what each kind presents."""
+        stored = await self._read(id)
+        found = await self._workers.run(_merge, stored, described)
+        return found if stored.ttl_s is None else {**found, "ttl_s": stored.ttl_s}
 
     async def remove(self, id: str) -> None:
         with _reaching_redis():
@@ -118,19 +120,19 @@ class Keeping:
     async def _settle_tail(self, id: str) -> None:
         """A failure is no one's: the tail is as good, only longer."""
         try:
-            stored = await self._kept.read(id)
-            if stored is not None and stored.tail:
-                base = await asyncio.to_thread(_merge, stored, _dumped)
-                await self._kept.settle(id, stored, base)
+            own = await self._kept.read_own(id)
+            if own is not None and own.states:
+                base = await asyncio.to_thread(_merge, own, _dumped)
+                await self._kept.settle(id, own, base)
         except Exception as error:  # noqa: BLE001
             log.warning("an aggregate's tail was not merged", id=id, error=str(error) or type(error).__name__)
 
-    async def _merged(self, id: str, use: Callable[[Aggregate, Summary], T]) -> T:
+    async def _read(self, id: str) -> Stored:
         with _reaching_redis():
             stored = await self._kept.read(id)
         if stored is None:
             raise unknown(id)
-        return await self._workers.run(_merge, stored, use)
+        return stored
 
 
 def described(aggregate: Aggregate, summary: Summary) -> dict[str, Any]:

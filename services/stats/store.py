@@ -1,9 +1,11 @@
 """Aggregates in Redis: what is read here and written there is never lost between the two, whoever else writes.
 
-An aggregate is a merged state (`base`) and the states that came since (`tail`). A batch is one step of Redis: its key
-is looked up and noted and its state appended, or nothing is. Appending reads nothing first, so that writers do not wait
-for one another; now and then one of them merges the tail into the base, which takes effect only if nobody else did.
-Nothing of it expires, keys included, so that Redis never makes room by it.
+An aggregate is a few shards, each a merged state (`base`) and the states that came since (`tail`); a process writes to
+one of them, and all of them are merged when it is read. A batch is one step of Redis: its key is looked up and noted
+and its state appended, or nothing is. Appending reads nothing first, so that writers do not wait for one another; now
+and then one of them merges its shard's tail into its base, which takes effect only if no other process of that shard
+did. Nothing expires by Redis's own means, keys and aggregates with a time to live included, so that it never makes room
+by them.
 """
 
 import secrets
@@ -15,7 +17,8 @@ from redis.asyncio import Redis
 
 from shared.redis import written
 
-PREFIX = "vernier:aggregates:"
+SHARDS = 8
+"""What the writers of one aggregate are spread over. More cost each reader the merge of one more state."""
 _LUA = Path(__file__).parent / "lua"
 
 Created = Literal["created", "same", "other", "full"]
@@ -23,18 +26,31 @@ Appended = Literal["added", "repeated", "other", "crowded", "unknown", "changed"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """At one moment; `token` tells aggregates that had the same id one after the other apart."""
+class Shard:
+    """`merges` counts how often its tail was merged into its base."""
 
-    definition: bytes
     base: bytes
-    tail: list[bytes]
-    token: bytes
     merges: bytes
+    tail: list[bytes]
 
     @property
     def states(self) -> list[bytes]:
         return [self.base, *self.tail] if self.base else self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """At one moment; `token` tells aggregates that had the same id one after the other apart. `ttl_s`: seconds after
+    the last addition at which it is forgotten, None for never."""
+
+    definition: bytes
+    token: bytes
+    ttl_s: float | None
+    shards: list[Shard]
+
+    @property
+    def states(self) -> list[bytes]:
+        return [state for shard in self.shards for state in shard.states]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +76,12 @@ class Outcome:
 class Store:
     """Its methods raise what `shared.redis.Failure` lists."""
 
-    def __init__(self, redis: Redis, *, most: int, keep_s: float, most_keys: int) -> None:
+    def __init__(self, redis: Redis, *, most: int, keep_s: float, most_keys: int, shard: int | None = None) -> None:
+        """`shard`: the one that is written to; drawn by chance where it is not said."""
         self._redis = redis
         self._most, self._keep_s, self._most_keys = most, keep_s, most_keys
-        common = (_LUA / "common.lua").read_text()
+        self._shard = secrets.randbelow(SHARDS) if shard is None else shard
+        common = f"local SHARDS = {SHARDS}\n{(_LUA / 'common.lua').read_text()}"
         self._scripts = {
             path.stem: redis.register_script(f"{common}\n{path.read_text()}")
             for path in _LUA.glob("*.lua")
@@ -73,31 +91,43 @@ class Store:
     async def _run(self, name: str, *arguments: Any) -> Any:
         return await self._scripts[name](args=arguments)
 
-    async def create(self, id: str, definition: bytes) -> Created:
-        found = await self._run("create", id, definition, secrets.token_hex(8), self._most)
+    async def create(self, id: str, definition: bytes, ttl_s: float | None = None) -> Created:
+        """Of one that there is with this definition, the time to live is set anew."""
+        ttl = "" if ttl_s is None else repr(ttl_s)
+        found = await self._run("create", id, definition, secrets.token_hex(8), self._most, ttl)
         await written(self._redis)
         return cast(Created, found.decode())
 
     async def definition(self, id: str) -> bytes | None:
-        return cast(bytes | None, await self._redis.hget(PREFIX + id, "definition"))
+        return cast(bytes | None, await self._run("definition", id))
 
     async def read(self, id: str) -> Stored | None:
-        definition, base, token, merges, tail = await self._run("read", id)
-        return None if definition is None else Stored(definition, base, tail, token, merges)
+        return await self._read(id, "")
+
+    async def read_own(self, id: str) -> Stored | None:
+        """Only the shard that is written to."""
+        return await self._read(id, str(self._shard))
+
+    async def _read(self, id: str, shard: str) -> Stored | None:
+        found = await self._run("read", id, shard)
+        if found is None:
+            return None
+        definition, token, ttl, shards = found
+        return Stored(definition, token, float(ttl) if ttl else None, [Shard(*each) for each in shards])
 
     async def append(self, id: str, batch: Batch) -> Outcome:
         """In the hands of the system when it returns: Redis may die then, and loses it not."""
-        kind, length, size = await self._run(
-            "append", id, batch.definition, batch.state, batch.key, batch.meant, self._keep_s, self._most_keys
-        )
+        kept = self._keep_s, self._most_keys, self._shard
+        kind, length, size = await self._run("append", id, batch.definition, batch.state, batch.key, batch.meant, *kept)
         if kind in {b"added", b"repeated"}:
             await written(self._redis)
         return Outcome(kind.decode(), length, size)
 
-    async def settle(self, id: str, stored: Stored, base: bytes) -> bool:
-        """`base` takes the place of all that `stored` has. False where another was faster."""
-        size = sum(map(len, stored.tail))
-        return bool(await self._run("settle", id, stored.token, stored.merges, base, len(stored.tail), size))
+    async def settle(self, id: str, own: Stored, base: bytes) -> bool:
+        """`base` takes the place of all that `own`, as `read_own` gave it, has. False where another was faster."""
+        (shard,) = own.shards
+        tail = len(shard.tail), sum(map(len, shard.tail))
+        return bool(await self._run("settle", id, own.token, self._shard, shard.merges, base, *tail))
 
     async def remove(self, id: str) -> bool:
         removed = bool(await self._run("remove", id))

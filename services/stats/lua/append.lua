@@ -1,8 +1,9 @@
 -- id, the definition that the state was made for, the state, key or '', what the key stands for, seconds that keys are
--- kept, the most keys
+-- kept, the most keys, the shard
 local id, definition, state, key, meant = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local keep_s, most = tonumber(ARGV[6]), tonumber(ARGV[7])
-local known = redis.call('HGET', P .. id, 'definition')
+local keep_s, most, shard = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+sweep()
+local known = definition_of(id)
 if known ~= definition then
   return {known and 'changed' or 'unknown', 0, 0}
 end
@@ -23,5 +24,6 @@ if key ~= '' then
   redis.call('ZADD', keys, time, key)
   redis.call('HSET', meanings, key, meant)
 end
-local length = redis.call('RPUSH', P .. id .. ':tail', state)
-return {'added', length, redis.call('HINCRBY', P .. id, 'bytes', #state)}
+prolong(id)
+local length = redis.call('RPUSH', P .. id .. part(':tail', shard), state)
+return {'added', length, redis.call('HINCRBY', P .. id, part('bytes', shard), #state)}

@@ -1,3 +1,4 @@
-local id = ARGV[1]
-redis.call('SREM', P, id)
-return redis.call('DEL', P .. id, P .. id .. ':tail', P .. id .. ':keys', P .. id .. ':meant') > 0 and 1 or 0
+-- id
+local known = definition_of(ARGV[1])
+forget(ARGV[1])
+return known and 1 or 0

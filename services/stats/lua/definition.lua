@@ -1,0 +1,2 @@
+-- id
+return definition_of(ARGV[1])
