@@ -88,6 +88,7 @@ def cluster(file: Path) -> Callable[[], int]:
     from threadpoolctl import threadpool_limits
 
     from services.text import grouping
+    from services.text.clustering import Options
     from services.text.embedder import Embedder
 
     threadpool_limits(1)
@@ -97,7 +98,7 @@ def cluster(file: Path) -> Callable[[], int]:
 
     def work() -> int:
         vectors = embedder.embed(selection.texts)
-        grouping.group(selection, vectors, k=asked["k"], plane=None, seed=0, check=lambda: None)
+        grouping.group(selection, vectors, options=Options(k=asked["k"]), plane=None)
         return len(selection.texts)
 
     return work

@@ -1,106 +1,76 @@
-"""Texts in groups by meaning: k-means on sentence vectors, and figures that say how much the groups are worth."""
+"""Texts in groups by meaning: what every method answers, and the figures that say how much its groups are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, silhouette_score
-from threadpoolctl import threadpool_limits
 
 from services.text.embedder import Vectors
+from services.text.hierarchy import Linkage, Tree
+from services.text.mixture import Covariance, Mixture
 
+Method = Literal["kmeans", "agglomerative", "gmm", "hdbscan"]
 Labels = NDArray[np.int64]
-STARTS = 10
-"""k-means runs from different starts, of which the tightest is kept."""
-AUTO_LARGEST = 28
-SUBSAMPLES = 5
-SUBSAMPLE = 0.8
-SUBSTANTIAL = 0.25
-"""A silhouette below it shows no substantial structure (Kaufman and Rousseeuw 1990, table 4)."""
-FLAT = 0.05
-"""A curve that spans less prefers no k."""
+Floats = NDArray[np.float64]
+NOISE = -1
+BLOCK = 512
 TIE_DECIMALS = 5
 """Similarities that agree to this many decimals are equal: float32 sums of 384 products end at about 1e-7."""
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """`k` is for all methods but HDBSCAN, `k_max` the largest that "auto" tries; `linkage` and `distance_threshold`
+    (instead of `k`) are agglomerative's, `covariance` is GMM's, `min_cluster_size` HDBSCAN's.
+    """
+
+    method: Method = "kmeans"
+    k: int | Literal["auto"] = "auto"
+    k_max: int = 28
+    linkage: Linkage = "ward"
+    distance_threshold: float | None = None
+    covariance: Covariance = "diag"
+    min_cluster_size: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """`silhouette`: mean over the texts, cosine, -1..1. `stability`: mean adjusted Rand index, 1 for the same groups,
-    0 for chance, between the groups of all texts and those found anew in five random samples of 80 % of them.
+    """`silhouette`: mean over the texts, cosine, -1..1, None for one cluster. `stability`: mean adjusted Rand index,
+    1 for the same groups, 0 for chance, between the groups of all texts and those found anew in five random samples
+    of 80 % of them. `bic`: of a mixture; lower is better.
     """
 
     k: int
-    silhouette: float
-    stability: float
+    silhouette: float | None
+    stability: float | None
+    bic: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """`labels` run from 0, the largest cluster, to k - 1; `centres` has a row of length 1 a cluster. `silhouette` is
-    None where it is not defined: one cluster, or as many as texts.
+    """`labels` run from 0, the largest cluster, to k - 1, -1 for noise; `centres` has a row of length 1 a cluster.
+    `silhouette` leaves noise out; it is None where it is not defined: one cluster, or as many as texts.
+    `probability` (texts,) is that of a text's own cluster, for mixtures and HDBSCAN. `dimensions` are those of the
+    PCA that the method worked in, None where it worked on the vectors themselves.
     """
 
     labels: Labels
     centres: Vectors
     silhouette: float | None
+    probability: Floats | None = None
+    tree: Tree | None = None
+    mixture: Mixture | None = None
+    dimensions: int | None = None
     curve: list[CurvePoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
     def k(self) -> int:
         return len(self.centres)
-
-
-def kmeans(vectors: Vectors, k: int, seed: int) -> Clustering:
-    """Spherical k-means by Lloyd's algorithm on unit rows, (n, d) with n >= k >= 1; the same seed, the same answer.
-
-    Finds fewer than k clusters, with a warning, where fewer than k rows differ.
-    """
-    distinct = _distinct(vectors)
-    warnings = []
-    if distinct < k:
-        found = "is one cluster" if distinct == 1 else f"are {distinct} clusters"
-        warnings.append(f"only {distinct} of the {len(vectors)} texts are distinct, so there {found}, not {k}")
-        k = distinct
-    labels = _by_size(_fit(vectors, k, seed, STARTS))
-    return Clustering(labels, _centres(vectors, labels), _silhouette(vectors, labels), warnings=warnings)
-
-
-def kmeans_auto(
-    vectors: Vectors,
-    seed: int,
-    check: Callable[[], None] = lambda: None,
-    report: Callable[[float], None] = lambda _: None,
-) -> Clustering:
-    """k-means with the k of highest silhouette among 2, 3, ... up to 28 or half the texts, and the curve it was
-    taken from. `check` is called between fits and may raise to end the work, `report` with the share of the k that
-    is done. Fewer than four texts, or texts that are all alike, make one cluster, with a warning.
-    """
-    candidates = _candidates(min(len(vectors) // 2, _distinct(vectors)))
-    if not candidates:
-        alone = kmeans(vectors, 1, seed)
-        why = "fewer than 4 texts, or all alike: they make one cluster"
-        return Clustering(alone.labels, alone.centres, None, warnings=[why])
-    curve = []
-    for k in candidates:
-        check()
-        curve.append(_point(vectors, k, seed))
-        report(len(curve) / len(candidates))
-    best = max(curve, key=lambda point: (point.silhouette, -point.k))
-    found = kmeans(vectors, best.k, seed)
-    lowest = min(point.silhouette for point in curve)
-    warnings = [*found.warnings]
-    if best.silhouette < SUBSTANTIAL or best.silhouette - lowest < FLAT:
-        warnings.append(
-            f"k = {best.k} has the highest silhouette of {lowest:.3f} to {best.silhouette:.3f}; "
-            "that does not settle how many groups there are: choose k by what it is to be used for"
-        )
-    return Clustering(found.labels, found.centres, found.silhouette, curve, warnings)
 
 
 def representatives(vectors: Vectors, clustering: Clustering, top: int = 3) -> list[list[int]]:
@@ -113,52 +83,64 @@ def representatives(vectors: Vectors, clustering: Clustering, top: int = 3) -> l
     return nearest
 
 
-def _distinct(vectors: Vectors) -> int:
+def count_distinct(vectors: Vectors) -> int:
     return len(np.unique(vectors, axis=0))
 
 
-def _fit(vectors: Vectors, k: int, seed: int, starts: int) -> Labels:
-    # One thread: partial sums of several are added in the order that they finish, and the last digits vary with it.
-    with threadpool_limits(1, user_api="openmp"):
-        model = KMeans(k, n_init=starts, random_state=seed).fit(vectors)
-    labels: Labels = model.labels_.astype(np.int64)
-    return labels
-
-
-def _point(vectors: Vectors, k: int, seed: int) -> CurvePoint:
-    labels = _fit(vectors, k, seed, starts=3)
-    generator = np.random.default_rng([seed, k])
-    scores = []
-    for _ in range(SUBSAMPLES):
-        chosen = generator.choice(len(vectors), max(k, round(SUBSAMPLE * len(vectors))), replace=False)
-        sample = vectors[chosen]
-        if _distinct(sample) >= k:
-            anew = _fit(sample, k, int(generator.integers(2**31)), starts=1)
-            scores.append(adjusted_rand_score(labels[chosen], anew))
-    return CurvePoint(k, _silhouette(vectors, labels) or 0.0, float(np.mean(scores)) if scores else 0.0)
-
-
-def _candidates(largest: int) -> list[int]:
-    """2 to 10 one by one, then in twos up to 28, none above `largest`."""
-    return [k for k in (*range(2, 11), *range(12, AUTO_LARGEST + 1, 2)) if k <= largest]
-
-
-def _by_size(labels: Labels) -> Labels:
-    """The labels renamed so that 0 is the largest cluster; of two as large the one that appears first."""
+def sizes_first(labels: Labels) -> Labels:
+    """The names that occur, the one of most texts first; of two as frequent the one that appears first; no noise."""
     names, first, sizes = np.unique(labels, return_index=True, return_counts=True)
     order = np.lexsort((first, -sizes))
-    rank = np.empty(int(names.max()) + 1, dtype=np.int64)
-    rank[names[order]] = np.arange(len(names))
+    named: Labels = names[order]
+    found: Labels = named[named != NOISE]
+    return found
+
+
+def renamed(labels: Labels, names: Labels) -> Labels:
+    """Each label as its position in `names`; noise stays noise."""
+    rank = np.full(int(labels.max()) + 2, NOISE, dtype=np.int64)
+    rank[names] = np.arange(len(names))
     return rank[labels]
 
 
-def _centres(vectors: Vectors, labels: Labels) -> Vectors:
-    means = np.stack([vectors[labels == label].mean(axis=0) for label in range(int(labels.max()) + 1)])
-    norms = np.linalg.norm(means, axis=1, keepdims=True)
-    return np.asarray(means / np.where(norms > 0, norms, 1), dtype=np.float32)
+def sums(vectors: Vectors, labels: Labels, k: int) -> Floats:
+    """float64 (k, d): of each cluster's rows."""
+    total = np.zeros((k, vectors.shape[1]))
+    kept = labels != NOISE
+    np.add.at(total, labels[kept], vectors[kept].astype(np.float64))
+    return total
 
 
-def _silhouette(vectors: Vectors, labels: Sequence[int] | NDArray[Any]) -> float | None:
-    if not 2 <= len(np.unique(labels)) < len(vectors):
+def centres_of(vectors: Vectors, labels: Labels, k: int) -> Vectors:
+    total = sums(vectors, labels, k)
+    norms = np.linalg.norm(total, axis=1, keepdims=True)
+    return np.asarray(total / np.where(norms > 0, norms, 1), dtype=np.float32)
+
+
+def silhouette(vectors: Vectors, labels: Labels) -> float | None:
+    """Mean silhouette (Rousseeuw 1987) by cosine distance of unit rows, noise left out; 0 for a cluster of one.
+
+    The mean distance of a row x to a cluster of m rows with sum S is 1 - x.S/m, so that no pair of rows is visited.
+    """
+    kept = labels != NOISE
+    rows, own = vectors[kept], labels[kept]
+    names, own = np.unique(own, return_inverse=True)
+    if not 2 <= len(names) < len(rows):
         return None
-    return float(silhouette_score(vectors, labels, metric="cosine"))
+    totals, sizes = sums(rows, own, len(names)), np.bincount(own)
+    blocks = (slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK))
+    scores = [_silhouettes(rows[block].astype(np.float64), own[block], totals, sizes) for block in blocks]
+    return float(np.concatenate(scores).mean())
+
+
+def _silhouettes(rows: Floats, own: Labels, totals: Floats, sizes: Labels) -> Floats:
+    place = np.arange(len(rows)), own
+    distance = 1 - rows @ totals.T / sizes
+    alone = sizes[own] == 1
+    # Of the mean to its own cluster, in which a row is at distance 1 - x.x of itself, that one pair is taken out.
+    pairs = np.where(alone, 1, sizes[own] - 1)
+    within = (distance[place] * sizes[own] - (1 - np.einsum("ij,ij->i", rows, rows))) / pairs
+    distance[place] = np.inf
+    nearest = distance.min(axis=1)
+    larger = np.maximum(within, nearest)
+    return np.where(alone | (larger <= 0), 0.0, (nearest - within) / np.where(larger > 0, larger, 1))

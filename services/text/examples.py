@@ -7,24 +7,6 @@ EMBEDDINGS: dict[str, Any] = {
     "64 dimensions, packed": {"input": "How do I top up my card?", "dimensions": 64, "encoding_format": "base64"},
 }
 
-_STATEMENTS = [
-    "My card still has not arrived after two weeks.",
-    "When will the card that I ordered be delivered?",
-    "I never received my new bank card in the post.",
-    "How do I change the PIN of my card?",
-    "Can I set a new PIN at any cash machine?",
-    "I forgot my PIN and it is blocked now.",
-    "Why was I charged a fee for the transfer?",
-    "The exchange rate of my transfer was wrong.",
-    "My transfer to another country is still pending.",
-    "[crosstalk 00:58:01]",
-]
-
-CLUSTER: dict[str, Any] = {
-    "Three topics": {"texts": _STATEMENTS, "k": 3, "projection": "pca", "seed": 1},
-    "Let it choose k": {"texts": _STATEMENTS, "k": "auto", "min_words": 3, "projection": "tsne"},
-}
-
 _CONVERSATION = [
     "The unemployment rate in Ohio fell to four percent in March.",
     "Yeah, mm-hmm.",

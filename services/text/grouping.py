@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import numpy as np
-
-from services.text import clustering, projection, terms
-from services.text.clustering import Clustering
+from services.text import clustering, methods, outliers, projection, terms
+from services.text.clustering import Clustering, Floats, Options
 from services.text.embedder import Vectors
 from services.text.projection import Projection
+from services.text.terms import Term
 from services.text.words import strip_stage_directions, words
 
 GROUPED = 0.6
@@ -28,12 +26,17 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """`terms` and `representatives` (positions in the selection) have an entry a cluster."""
+    """`terms` and `representatives` (positions in the selection) have an entry a cluster; `distance` (texts,) is to
+    the centre, `limits` a cluster's largest that is none of an outlier, and `outliers` are positions in the selection.
+    """
 
     clustering: Clustering
     projection: Projection | None
-    terms: dict[int, list[str]]
+    terms: dict[int, list[Term]]
     representatives: list[list[int]]
+    distance: Floats
+    limits: Floats
+    outliers: list[int]
 
     @property
     def warnings(self) -> list[str]:
@@ -50,32 +53,30 @@ def group(
     selection: Selection,
     vectors: Vectors,
     *,
-    k: int | Literal["auto"],
+    options: Options,
     plane: projection.Method | None,
-    seed: int,
     check: Callable[[], None] = lambda: None,
     report: Callable[[float], None] = lambda _: None,
 ) -> Grouping:
     """`vectors` has a row of length 1 for each selected text; `check` may raise between steps to end the work, `report`
     hears what share of it is done."""
-    if k == "auto":
-        found = clustering.kmeans_auto(vectors, seed, check, lambda share: report(GROUPED * share))
-    else:
-        found = clustering.kmeans(vectors, k, seed)
+    found = methods.cluster(vectors, options, check, lambda share: report(GROUPED * share))
     check()
     report(GROUPED)
-    points = projection.project(vectors, plane, seed) if plane else None
+    distance = outliers.distances(vectors, found)
+    bounds = outliers.limits(distance, found)
     return Grouping(
         found,
-        points,
+        projection.project(vectors, plane, options.seed) if plane else None,
         terms.class_terms(selection.texts, found.labels.tolist()),
         clustering.representatives(vectors, found),
+        distance,
+        bounds,
+        outliers.beyond(distance, found, bounds),
     )
 
 
-def spread(
-    values: np.ndarray[tuple[int], np.dtype[np.float64]], indices: Sequence[int], size: int
-) -> list[float | None]:
+def spread(values: Floats, indices: Sequence[int], size: int) -> list[float | None]:
     """`values` at `indices` of a column of `size`, null elsewhere."""
     column: list[float | None] = [None] * size
     for index, value in zip(indices, values.tolist(), strict=True):

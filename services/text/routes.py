@@ -5,29 +5,23 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.text import examples, grouping
-from services.text.answers import check_cluster, cluster_answer
+from services.text import examples
 from services.text.embedder import shorten
 from services.text.inputs import check_dimensions, refuse_empty
 from services.text.model import DIMENSIONS, MODEL_NAME
 from services.text.openai_shape import answer_bytes
 from services.text.schemas import (
-    ClusterRequest,
-    ClusterResponse,
     EmbeddingRequest,
     EmbeddingResponse,
     OpenAIErrorResponse,
 )
 from services.text.serving import TextEmbedding
 from services.text.settings import TextSettings
-from shared.bodies import JsonBody, json_body
-from shared.context import current_context
-from shared.errors import FieldError, NotFound, TooLarge, Unprocessable
-from shared.openapi import CACHEABLE, DESCRIPTIONS, OPENAI_ERRORS, job, json_request, problems
-from shared.progress import reporter
+from shared.bodies import json_body
+from shared.errors import FieldError, NotFound, Unprocessable
+from shared.openapi import CACHEABLE, DESCRIPTIONS, OPENAI_ERRORS, json_request
 from shared.repository import Repository
-from shared.responses import json_bytes
-from shared.workers import Workers, WorkersDep
+from shared.workers import Workers
 
 JSON = "application/json"
 EMBEDDINGS_PATH = "/v1/embeddings"
@@ -43,18 +37,12 @@ async def _settings(request: Request) -> TextSettings:
     return cast(TextSettings, request.app.state.settings)
 
 
-GROUPED = 500
-"""So many texts to group count in the queue as one computation more."""
-EMBEDDED = 0.5
-"""Share of a clustering's work that its vectors are, about."""
-
 RepositoryDep = Annotated[Repository[TextEmbedding], Depends(_repository)]
 SettingsDep = Annotated[TextSettings, Depends(_settings)]
 
 _read_embedding_request = json_body(EmbeddingRequest)
 
 embeddings = APIRouter(tags=["text"])
-router = APIRouter(tags=["text"])
 
 _openai_refusals: dict[int | str, dict[str, Any]] = {
     status: {"model": OpenAIErrorResponse, "description": text}
@@ -107,48 +95,6 @@ async def create_embeddings(request: Request) -> Response:
     return Response(content, headers=headers, media_type=JSON)
 
 
-@router.post(
-    "/v1/text/cluster",
-    summary="Texts in groups by meaning",
-    description="""Texts become sentence vectors, vectors become groups (k-means, seeded), and each group says what it
-is about: its words by class-based TF-IDF, and the texts nearest to its centre. Labels count from 0, the largest group.
-
-`silhouette` (cosine, -1..1) says how far the groups are apart: short texts of one conversation rarely reach 0.1, clear
-topics 0.25 and more. With `k: "auto"` the answer has the whole `curve`, with each k's stability under resampling.
-
-Brackets that transcribers write, `[crosstalk 00:58:01]` or `[inaudible]`, are not read. Texts of fewer than
-`min_words` words get label -1 and no point. The plane is PCA's, or t-SNE's (seconds for a thousand texts).""",
-    response_model=ClusterResponse,
-    responses=problems(415, 422),
-    openapi_extra={**CACHEABLE, **job("cluster"), **json_request(ClusterRequest, examples.CLUSTER)},
-)
-async def cluster_texts(
-    repository: RepositoryDep,
-    settings: SettingsDep,
-    workers: WorkersDep,
-    body: Annotated[ClusterRequest, JsonBody(ClusterRequest)],
-) -> Response:
-    _limit("texts", len(body.texts), settings.max_cluster_texts)
-    selection = await workers.run(grouping.select, body.texts, body.min_words)
-    check_cluster(body, selection)
-    with repository.use(MODEL_NAME) as model:
-        batch, vectors = await model.embed(selection.texts, report=reporter(0, EMBEDDED))
-    context = current_context.get()
-    check = context.check if context else lambda: None
-    parameters: dict[str, Any] = {"k": body.k, "plane": body.projection, "seed": body.seed}
-    found = await workers.run_costing(
-        1 + len(vectors) / GROUPED,
-        grouping.group,
-        selection,
-        vectors,
-        **parameters,
-        check=check,
-        report=reporter(EMBEDDED, 1),
-    )
-    answer = cluster_answer(body, selection, found, model.version, batch.truncated_count)
-    return Response(await workers.run(json_bytes, answer), media_type=JSON)
-
-
 def _check_request(body: EmbeddingRequest, settings: TextSettings) -> None:
     if body.model is not None and body.model != MODEL_NAME:
         detail = f"there is no model {body.model[:100]!r} here; leave `model` out or ask for {MODEL_NAME!r}"
@@ -156,8 +102,3 @@ def _check_request(body: EmbeddingRequest, settings: TextSettings) -> None:
     if len(body.input) > settings.max_inputs:
         detail = f"{len(body.input):,} inputs, more than the {settings.max_inputs:,} that one request may have"
         raise Unprocessable(detail, errors=[FieldError("/input", detail)])
-
-
-def _limit(what: str, count: int, most: int) -> None:
-    if count > most:
-        raise TooLarge(f"{count:,} {what}, more than the {most:,} that one request may have")

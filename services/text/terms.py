@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from math import log1p
+from typing import NamedTuple
 
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -22,15 +23,22 @@ _CONTRACTION = re.compile(r"(?:n't|'.*)$")
 _STUMPS = frozenset({"ca", "wo", "do", "did", "does", "would", "could", "should", "wasn", "let", "ain"})
 
 
-def class_terms(texts: Sequence[str], labels: Sequence[int], top: int = 10) -> dict[int, list[str]]:
+class Term(NamedTuple):
+    word: str
+    weight: float
+
+
+def class_terms(texts: Sequence[str], labels: Sequence[int], top: int = 10) -> dict[int, list[Term]]:
     """The `top` words of each label's texts, heaviest first, ties in alphabetical order; label -1 is left out.
 
     English stop words, fillers, single letters and stage directions are no terms.
     """
+
     counts: dict[int, Counter[str]] = {label: Counter() for label in sorted(set(labels)) if label >= 0}
     for text, label in zip(texts, labels, strict=True):
         if label >= 0:
-            counts[label].update(word for word in map(_term, words(text)) if word)
+            stems = map(_term, words(text))
+            counts[label].update(stem for stem in stems if stem and stem not in ENGLISH_STOP_WORDS)
     frequency: Counter[str] = Counter()
     for counter in counts.values():
         frequency.update(counter)
@@ -38,15 +46,15 @@ def class_terms(texts: Sequence[str], labels: Sequence[int], top: int = 10) -> d
     return {label: _heaviest(counter, frequency, mean, top) for label, counter in counts.items()}
 
 
-def _heaviest(counter: Counter[str], frequency: Counter[str], mean: float, top: int) -> list[str]:
-    # |c| is the same for all words of a cluster, so it does not change their order.
-    weight = {word: count * log1p(mean / frequency[word]) for word, count in counter.items()}
-    return sorted(weight, key=lambda word: (-weight[word], word))[:top]
+def _heaviest(counter: Counter[str], frequency: Counter[str], mean: float, top: int) -> list[Term]:
+    total = counter.total()
+    terms = [Term(word, count / total * log1p(mean / frequency[word])) for word, count in counter.items()]
+    return sorted(terms, key=lambda term: (-term.weight, term.word))[:top]
 
 
 def _term(word: str) -> str | None:
     stem = _CONTRACTION.sub("", word)
-    if len(stem) < 2 or stem in ENGLISH_STOP_WORDS or fold(word) == FILLER:
+    if len(stem) < 2 or fold(word) == FILLER:
         return None
     if stem != word and stem in _STUMPS:
         return None

@@ -5,7 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.text.examples import CLUSTER, EMBEDDINGS, INFORMATION
+from services.text.cluster_examples import CLUSTER
+from services.text.examples import EMBEDDINGS, INFORMATION
 from services.text.model import MODEL_NAME
 from tests.processes import Process, running
 from tests.services.text.served import MODEL_VERSION

@@ -4,7 +4,7 @@ from sklearn.manifold import trustworthiness
 
 from services.text.embedder import Vectors
 from services.text.projection import Method, pca, project
-from tests.services.text.test_clustering import blobs
+from tests.services.text.blobs import blobs
 
 
 def test_pca_is_the_plane_of_largest_spread() -> None:
