@@ -63,27 +63,31 @@ class Motion:
     def size(self) -> int:
         return SIZES[self.kind]
 
-    def transition(self, dt: float) -> Array:
-        """F [n, n]: the state `dt` seconds later, were there no noise."""
+    def transition(self, dt: float | Array) -> Array:
+        """F [..., n, n]: the state `dt` [...] seconds later, were there no noise."""
         n = self.size
-        f = np.zeros((n, n))
+        f = np.zeros((*np.shape(dt), n, n))
         for i in range(n):
             for j in range(i, n):
-                f[i, j] = dt ** (j - i) / factorial(j - i)
+                f[..., i, j] = dt ** (j - i) / factorial(j - i)
         return f
 
-    def process_noise(self, dt: float) -> Array:
-        """Q [n, n]: covariance of what the noise adds to the state in `dt` seconds."""
+    def process_noise(self, dt: float | Array) -> Array:
+        """Q [..., n, n]: covariance of what the noise adds to the state in `dt` [...] seconds."""
         n = self.size
-        if self.noise == "discrete":
-            g = np.array([dt**2 / 2, dt, 1.0])[:n]
-            return self.q * np.outer(g, g)
-        q = np.empty((n, n))
+        q = np.empty((*np.shape(dt), n, n))
         for i in range(n):
             for j in range(n):
-                a, b = n - 1 - i, n - 1 - j
-                q[i, j] = dt ** (a + b + 1) / (factorial(a) * factorial(b) * (a + b + 1))
+                q[..., i, j] = self._covariance(i, j, dt)
         return self.q * q
+
+    def _covariance(self, i: int, j: int, dt: float | Array) -> float | Array:
+        """Of what the noise adds to the components i and j, for q = 1."""
+        if self.noise == "discrete":
+            g = dt**2 / 2, dt, 1.0
+            return g[i] * g[j]
+        a, b = self.size - 1 - i, self.size - 1 - j
+        return dt ** (a + b + 1) / (factorial(a) * factorial(b) * (a + b + 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,15 @@ from services.stats import (
     aggregate_routes,
     answers,
     examples,
+    kalman_answers,
+    kalman_routes,
     multivariate,
     regression_answers,
     regression_routes,
     routes,
 )
 from services.stats.aggregates.aggregate import KINDS, Aggregate
+from services.stats.kalman_schemas import KalmanFitRequest, KalmanRequest
 from services.stats.keeping import Keeping
 from services.stats.regression_schemas import PredictionRequest, RegressionRequest
 from services.stats.schemas import CovarianceRequest, TrendRequest
@@ -27,7 +30,7 @@ from shared import redis
 from shared.app import App
 from shared.app import create_app as create_shared_app
 
-SUMMARY = "Regression, trend and covariance with their uncertainty; aggregates that many add to at once"
+SUMMARY = "Regression, trend, covariance and Kalman filters with their uncertainty; aggregates that many add to at once"
 
 
 def create_app(settings: StatsSettings) -> App:
@@ -43,6 +46,7 @@ def create_app(settings: StatsSettings) -> App:
                 **answers.MODELS,
                 **regression_answers.MODELS,
                 **multivariate.MODELS,
+                **kalman_answers.MODELS,
                 aggregate_routes.MODEL["name"]: aggregate_routes.MODEL["version"],
             }
         )
@@ -57,7 +61,13 @@ def create_app(settings: StatsSettings) -> App:
         settings,
         title="Vernier stats",
         summary=SUMMARY,
-        routers=[regression_routes.router, routes.router, aggregate_routes.router, multivariate.router],
+        routers=[
+            regression_routes.router,
+            routes.router,
+            kalman_routes.router,
+            aggregate_routes.router,
+            multivariate.router,
+        ],
         lifespan=lifespan,
     )
 
@@ -81,5 +91,10 @@ def warm_up() -> None:
         answers.trend_answer(TrendRequest(**example), lambda: None, lambda _: None)
     for example in examples.COVARIANCE.values():
         answers.covariance_answer(CovarianceRequest(**example), lambda: None)
+    for example in examples.KALMAN.values():
+        for way in ("filter", "smooth"):
+            kalman_answers.kalman_answer(KalmanRequest(**example), way, lambda: None)
+    for example in examples.KALMAN_FIT.values():
+        kalman_answers.fit_answer(KalmanFitRequest(**example), lambda: None, lambda _: None)
     aggregate = Aggregate.of(KINDS, ["x", "y"])
     aggregate.present(aggregate.merge([aggregate.fold({"x": np.arange(3.0), "y": np.arange(3.0)})] * 2))

@@ -107,3 +107,21 @@ _STATE = {
 }
 MERGE: dict[str, Any] = {"Three values": {"state": _STATE}}
 STATES: dict[str, Any] = {"Three values, twice": {"states": [_STATE, _STATE]}}
+
+KALMAN: dict[str, Any] = {
+    "The Nile's level, 1871 to 1890": {
+        "z": [
+            1120, 1160, 963, 1210, 1160, 1160, 813, 1230, 1370, 1140,
+            995, 935, 1110, 994, 1020, 960, 1180, 799, 958, 1140,
+        ],
+        "model": "level", "q": 1469.1, "r": 15099,
+    },
+    "Two tracks with a gap and an outlier": {
+        "z": {"a": [0.1, 1.1, None, 2.9, 4.2, 5.0], "b": [5.0, 4.4, 4.1, 9.9, 3.0, 2.4]},
+        "time": [0, 0.5, 1.0, 1.4, 2.0, 2.5], "q": {"a": 0.1, "b": 0.2}, "r": 0.05, "gate": 0.999,
+    },
+}  # fmt: skip
+KALMAN_FIT: dict[str, Any] = {
+    "The Nile's level": {key: value for key, value in next(iter(KALMAN.values())).items() if key in ("z", "model")}
+}
+KALMAN_TABLE = "time,z\n0,0.1\n0.5,1.1\n1,\n1.4,2.9\n2,4.2\n2.5,5.0\n"
