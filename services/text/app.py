@@ -14,6 +14,7 @@ from services.text.corpus_store import CorpusStore, Limits
 from services.text.direct import DirectEmbeddings
 from services.text.precision import OfPrecision, fastest
 from services.text.serving import TextEmbedding
+from services.text.sessions import routes as session_routes
 from services.text.settings import TextSettings
 from services.text.trends import Trends
 from services.text.vector_cache import open_cache
@@ -89,7 +90,7 @@ def create_app(settings: TextSettings) -> App:
                 await state.redis.aclose()
 
     texts = (routes.embeddings, cluster_routes.router, information_routes.router, corpus_routes.router)
-    routers = (*texts, inference_router())
+    routers = (*texts, session_routes.router, inference_router())
     app = create_shared_app(settings, title="Vernier text", summary=SUMMARY, routers=routers, lifespan=lifespan)
     app.before = DirectEmbeddings
     return app

@@ -62,6 +62,14 @@ class TextSettings(ModelSettings):
     """Seconds for which an Idempotency-Key of a corpus counts once."""
     max_idempotency_keys: int = Field(default=10_000, ge=1)
     """Such keys kept of one corpus, at most; an addition with another one is answered 503."""
+    max_clicks: int = Field(default=2_000_000, ge=1)
+    """Items of all sessions of one request, at most."""
+    max_session_vectors: int = Field(default=1_000, ge=1)
+    """Sets of item vectors that are kept, at most; another is answered 503."""
+    session_vectors_bytes: int = Field(default=36 << 20, ge=1)
+    """Bytes of one of them, at most: four a number, and the items' names."""
+    session_vectors_s: float = Field(default=7 * 86_400.0, gt=0)
+    """Seconds since they were last used for which item vectors are kept."""
     stats_url: str = "http://127.0.0.1:8103"
     """Where the stats service is, which is asked whether information rises or falls."""
     redis_timeout_s: float = Field(default=2.0, gt=0)
