@@ -23,7 +23,7 @@ Rows = list[list[Number]]
 class FactorsRequest(TableBody):
     """A table as columns by name, or the matrix of their correlations."""
 
-    layout: ClassVar[Layout] = Layout("columns")
+    layout: ClassVar[Layout] = Layout("columns", unused=frozenset({"matrix", "names", "n"}))
     offers: ClassVar[Sequence[str]] = COLUMNS
 
     columns: NamedSeries | None = Field(None, description="Equally long arrays by name, null where missing")

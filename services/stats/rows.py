@@ -1,6 +1,6 @@
 """Columns by name as one table, and what is wrong with those that make none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -39,3 +39,23 @@ def complete(columns: Mapping[str, FloatArray], *, drop: bool) -> FloatArray:
     if len(table) < 2:
         raise refused("/columns", f"have {len(table)} complete rows; at least 2 are needed")
     return table
+
+
+def distinct(table: FloatArray) -> int:
+    return len(np.unique(table, axis=0))
+
+
+def side_by_side(columns: Sequence[FloatArray], names: Sequence[str] | None) -> tuple[list[str], FloatArray]:
+    """The columns of `x` with their names, or x, or x1, x2, ...; and the table (n, p). Raises Unprocessable for
+    unequal ones, and for names that are not theirs."""
+    for j, values in enumerate(columns):
+        if len(values) != len(columns[0]):
+            raise refused(
+                f"/x/{j}", f"has {len(values)} entries, x/0 has {len(columns[0])}: columns must be equally long"
+            )
+    if names is not None and len(names) != len(columns):
+        raise refused("/names", f"has {len(names)} entries, x has {len(columns)} columns: give one a column")
+    if names is not None and len(set(names)) < len(names):
+        raise refused("/names", "names two columns the same")
+    numbered = ["x"] if len(columns) == 1 else [f"x{j + 1}" for j in range(len(columns))]
+    return list(names or numbered), np.column_stack(list(columns))

@@ -59,6 +59,9 @@ class Answer:
         """Names and columns, in order."""
         for name, labels in self.columns.items():
             value = [self.content[name]] if self.single else self.content[name]
+            if isinstance(value, dict):
+                yield from value.items()
+                continue
             if labels is None:
                 yield name, value
                 continue
