@@ -2,10 +2,17 @@
 
 from fastapi import APIRouter
 
-from services.stats import density_answers, density_routes, factor_answers, factor_routes
+from services.stats import (
+    cluster_answers,
+    cluster_routes,
+    density_answers,
+    density_routes,
+    factor_answers,
+    factor_routes,
+)
 
-MODELS = {**factor_answers.MODELS, **density_answers.MODELS}
+MODELS = {**factor_answers.MODELS, **density_answers.MODELS, **cluster_answers.MODELS}
 
 router = APIRouter()
-for each in (factor_routes, density_routes):
+for each in (factor_routes, density_routes, cluster_routes):
     router.include_router(each.router)

@@ -14,7 +14,14 @@ from services.stats.covariance import covariance
 from tests.processes import running
 
 JSON = {"Content-Type": "application/json"}
-PATHS = ("/v1/stats/regression", "/v1/stats/trend", "/v1/stats/covariance", "/v1/stats/factors")
+PATHS = (
+    "/v1/stats/regression",
+    "/v1/stats/trend",
+    "/v1/stats/covariance",
+    "/v1/stats/factors",
+    "/v1/stats/density",
+    "/v1/stats/cluster",
+)
 
 
 @pytest.fixture
