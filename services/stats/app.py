@@ -78,6 +78,7 @@ def _store(client: Redis, settings: StatsSettings) -> Store:
         most=settings.max_aggregates,
         keep_s=settings.idempotency_s,
         most_keys=settings.max_idempotency_keys,
+        replicas=settings.redis_replicas,
     )
 
 

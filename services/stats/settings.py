@@ -22,6 +22,9 @@ class StatsSettings(Settings):
     itself, before anything is allocated. It may unpack to 16 bytes for each of them."""
     redis_timeout_s: float = Field(default=2.0, gt=0)
     """Seconds that a request about an aggregate waits for Redis, before it is answered 503."""
+    redis_replicas: int = Field(default=0, ge=0)
+    """Replicas of Redis that must have a batch before it is acknowledged, so that it survives a failover to one of
+    them; with fewer it is answered 503, and may be sent again with its Idempotency-Key."""
     max_aggregates: int = Field(default=10_000, ge=1)
     """Aggregates that are kept, at most; another is answered 503."""
     idempotency_s: float = Field(default=86_400.0, gt=0)

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from shared.redis import written
 
 SHARDS = 8
 """What the writers of one aggregate are spread over. More cost each reader the merge of one more state."""
+REPLICATED_S = 1.0
+"""Replicas have so long to say that they have a batch."""
 _LUA = Path(__file__).parent / "lua"
 
 Created = Literal["created", "same", "other", "full"]
@@ -73,13 +76,28 @@ class Outcome:
     size: int
 
 
+class NotReplicated(RedisError):
+    """What was written may be lost if the primary dies now."""
+
+
 class Store:
     """Its methods raise what `shared.redis.Failure` lists."""
 
-    def __init__(self, redis: Redis, *, most: int, keep_s: float, most_keys: int, shard: int | None = None) -> None:
-        """`shard`: the one that is written to; drawn by chance where it is not said."""
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        most: int,
+        keep_s: float,
+        most_keys: int,
+        replicas: int = 0,
+        shard: int | None = None,
+    ) -> None:
+        """`replicas`: how many must have what is written before its method returns; else it raises NotReplicated.
+        `shard`: the one that is written to; drawn by chance where it is not said."""
         self._redis = redis
         self._most, self._keep_s, self._most_keys = most, keep_s, most_keys
+        self._replicas = replicas
         self._shard = secrets.randbelow(SHARDS) if shard is None else shard
         common = f"local SHARDS = {SHARDS}\n{(_LUA / 'common.lua').read_text()}"
         self._scripts = {
@@ -91,11 +109,23 @@ class Store:
     async def _run(self, name: str, *arguments: Any) -> Any:
         return await self._scripts[name](args=arguments)
 
+    async def _write(self, name: str, *arguments: Any) -> Any:
+        """As `_run`, and what it wrote is in the hands of the system and of the replicas: Redis may die then."""
+        if not self._replicas:
+            found = await self._run(name, *arguments)
+        else:
+            async with self._redis.client() as connection:  # WAIT is for what its own connection saw written
+                found = await self._scripts[name](args=arguments, client=connection)
+                reached = await connection.wait(self._replicas, int(REPLICATED_S * 1000))
+            if reached < self._replicas:
+                raise NotReplicated(f"{reached} replicas have what was written, not {self._replicas}")
+        await written(self._redis)
+        return found
+
     async def create(self, id: str, definition: bytes, ttl_s: float | None = None) -> Created:
         """Of one that there is with this definition, the time to live is set anew."""
         ttl = "" if ttl_s is None else repr(ttl_s)
-        found = await self._run("create", id, definition, secrets.token_hex(8), self._most, ttl)
-        await written(self._redis)
+        found = await self._write("create", id, definition, secrets.token_hex(8), self._most, ttl)
         return cast(Created, found.decode())
 
     async def definition(self, id: str) -> bytes | None:
@@ -116,11 +146,9 @@ class Store:
         return Stored(definition, token, float(ttl) if ttl else None, [Shard(*each) for each in shards])
 
     async def append(self, id: str, batch: Batch) -> Outcome:
-        """In the hands of the system when it returns: Redis may die then, and loses it not."""
         kept = self._keep_s, self._most_keys, self._shard
-        kind, length, size = await self._run("append", id, batch.definition, batch.state, batch.key, batch.meant, *kept)
-        if kind in {b"added", b"repeated"}:
-            await written(self._redis)
+        found = await self._write("append", id, batch.definition, batch.state, batch.key, batch.meant, *kept)
+        kind, length, size = found
         return Outcome(kind.decode(), length, size)
 
     async def settle(self, id: str, own: Stored, base: bytes) -> bool:
@@ -130,6 +158,4 @@ class Store:
         return bool(await self._run("settle", id, own.token, self._shard, shard.merges, base, *tail))
 
     async def remove(self, id: str) -> bool:
-        removed = bool(await self._run("remove", id))
-        await written(self._redis)
-        return removed
+        return bool(await self._write("remove", id))

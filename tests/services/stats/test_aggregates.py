@@ -291,6 +291,45 @@ def test_what_is_acknowledged_survives_the_death_of_redis(tmp_path: Path) -> Non
                         writer.result(PATIENCE_S)
 
 
+def test_what_is_acknowledged_survives_a_failover(tmp_path: Path) -> None:
+    """Where a replica must have each batch: one that is behind is waited for, and then takes over from a primary that
+    was killed in the midst of writing."""
+    folders = [tmp_path / name for name in ("primary", "replica")]
+    for folder in folders:
+        folder.mkdir()
+    acknowledged: list[int] = []
+    with running_redis(folders[0], "--repl-diskless-sync-delay", "0") as (primary, primary_url):
+        follow = ("--replicaof", "127.0.0.1", primary_url.rpartition(":")[2].removesuffix("/0"))
+        with (
+            running_redis(folders[1], *follow) as (replica, replica_url),
+            Redis.from_url(replica_url) as standby,
+            serving(REDIS_URL=primary_url, VERNIER_STATS_REDIS_REPLICAS="1") as client,
+        ):
+            until(lambda: standby.info("replication")["master_link_status"] == "up", "the replica follows")
+            make(client, "a", "count")
+            replica.send_signal(signal.SIGSTOP)
+            behind = add(client, "a", [0], "0")
+            assert (behind.status_code, "Idempotency-Key" in behind.json()["detail"]) == (503, True)
+            replica.send_signal(signal.SIGCONT)
+            assert add(client, "a", [0], "0").json()["repeated"] is True
+
+            def write() -> None:
+                for number in itertools.count(1):
+                    if add(client, "a", [number], str(number)).status_code != 200:
+                        return
+                    acknowledged.append(number)
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            until(lambda: len(acknowledged) > 40, "some are acknowledged")
+            primary.kill()
+            writer.join(PATIENCE_S)
+            standby.replicaof("NO", "ONE")
+            with serving(REDIS_URL=replica_url) as other:
+                assert present(other, "a")["count"]["x"] - 1 - len(acknowledged) in (0, 1)
+                assert all(add(other, "a", [number], str(number)).json()["repeated"] for number in acknowledged)
+
+
 def test_nothing_is_evicted_to_make_room(tmp_path: Path) -> None:
     limits = ("--maxmemory", "6mb", "--maxmemory-policy", "volatile-lru")
     with running_redis(tmp_path, *limits) as (_, url), serving(REDIS_URL=url) as client, Redis.from_url(url) as redis:
