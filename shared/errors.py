@@ -9,6 +9,7 @@ VernierError
 ├── TooLarge             413  beyond a limit that exists before anything is allocated
 ├── UnsupportedMedia     415
 ├── Unprocessable        422  readable, but without meaning
+│   └── Empty                 a list that may not be empty is
 ├── UpgradeRequired      426  only a WebSocket is offered here
 ├── Unavailable          503  tells when to come back
 │   ├── Overloaded            the queue is full
@@ -106,6 +107,10 @@ class Unprocessable(VernierError):
 
     status = 422
     title = "Unprocessable content"
+
+
+class Empty(Unprocessable):
+    """There is nothing to work on where there must be something."""
 
 
 class UpgradeRequired(VernierError):

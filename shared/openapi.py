@@ -14,6 +14,8 @@ WEBSOCKETS = "x-vernier-websockets"
 ERRORS = "x-vernier-errors"
 OPENAI_ERRORS: dict[str, Any] = {ERRORS: "openai"}
 """`openapi_extra` of an operation whose errors have another shape, one of `shared.problems.SHAPES`."""
+TEI_ERRORS: dict[str, Any] = {ERRORS: "tei"}
+"""As `OPENAI_ERRORS`, for text-embeddings-inference's."""
 CACHEABLE: dict[str, Any] = {"x-vernier-cacheable": True}
 """`openapi_extra` of an operation whose answer is a pure function of its request: the gateway may keep it."""
 
@@ -126,5 +128,6 @@ def _is_websocket(context: RouteContext) -> bool:
 def _replace_validation_error(operation: dict[str, Any]) -> None:
     """FastAPI adds its own 422 where an operation declares none."""
     answer = operation.get("responses", {}).get("422", {})
-    if "application/json" in answer.get("content", {}):
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    if schema.get("$ref", "").endswith("/HTTPValidationError"):
         operation["responses"]["422"] = problems(422)[422]

@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 import orjson
 
 from shared.asgi import Send
-from shared.errors import FieldError, NotFound, Overloaded, Unavailable, Unprocessable, UpstreamFailed, VernierError
+from shared.errors import (
+    Empty,
+    FieldError,
+    Malformed,
+    NotFound,
+    Overloaded,
+    Unavailable,
+    Unprocessable,
+    UpstreamFailed,
+    VernierError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 TYPES = "urn:problem-type:vernier:"
@@ -79,14 +89,20 @@ def openai(error: VernierError) -> tuple[int, dict[str, Any]]:
 
 
 def tei(error: VernierError) -> tuple[int, dict[str, Any]]:
-    """That of text-embeddings-inference: what went wrong, and one of its kinds of errors."""
-    if isinstance(error, Overloaded):
-        kind = "overloaded"
+    """That of text-embeddings-inference: what went wrong, one of its kinds of errors, and its status for it. A field
+    with a wrong value is 422 whether it could not be read or means nothing, an empty list is 400, an overload 429."""
+    status = error.status
+    if isinstance(error, Empty):
+        status, kind = 400, "Empty"
+    elif isinstance(error, Overloaded):
+        status, kind = 429, "Overloaded"
     elif isinstance(error, Unavailable | UpstreamFailed):
-        kind = "unhealthy"
+        kind = "Unhealthy"
     else:
-        kind = "validation" if error.status < 500 else "backend"
-    return error.status, {"error": error.detail, "error_type": kind}
+        kind = "Validation" if status < 500 else "Backend"
+    if isinstance(error, Malformed) and any(each.pointer for each in error.errors):
+        status = 422
+    return status, {"error": error.detail, "error_type": kind}
 
 
 SHAPES: Mapping[str, Callable[[VernierError], tuple[int, dict[str, Any]]]] = {"openai": openai, "tei": tei}

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 from threadpoolctl import threadpool_limits
 
-from services.text import cluster_routes, corpus_routes, information_routes, model, routes
+from services.text import cluster_routes, corpus_routes, information_routes, model, routes, tei
 from services.text.corpora import Corpora
 from services.text.corpus_store import CorpusStore, Limits
 from services.text.direct import DirectEmbeddings
@@ -90,7 +90,7 @@ def create_app(settings: TextSettings) -> App:
                 await state.redis.aclose()
 
     texts = (routes.embeddings, cluster_routes.router, information_routes.router, corpus_routes.router)
-    routers = (*texts, session_routes.router, inference_router())
+    routers = (*texts, tei.router, session_routes.router, inference_router())
     app = create_shared_app(settings, title="Vernier text", summary=SUMMARY, routers=routers, lifespan=lifespan)
     app.before = DirectEmbeddings
     return app

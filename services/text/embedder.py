@@ -6,9 +6,11 @@ order it was spoken carries five padded tokens for each real one. With near-equa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +42,8 @@ class Batch:
 
 
 class Embedder:
-    """`tokens_per_run` bounds the padded tokens of one run, and with them its memory (about 40 KB a token)."""
+    """`tokens_per_run` bounds the padded tokens of one run, and with them its memory (about 40 KB a token). `card` is
+    what the model's folder says of it."""
 
     def __init__(
         self,
@@ -50,11 +53,13 @@ class Embedder:
         tokens_per_run: int = MAX_TOKENS,
         dimensions: int = DIMENSIONS,
         pooling: Pooling = "mean",
+        card: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.tokens_per_run = max(tokens_per_run, tokenizer.max_tokens)
         self.dimensions = dimensions
+        self.card = card
         self._outputs = Outputs.of(model, pooling)
 
     @classmethod
@@ -75,6 +80,7 @@ class Embedder:
             tokens_per_run=tokens_per_run,
             dimensions=card.get("dimensions", DIMENSIONS),
             pooling=card.get("pooling", "mean"),
+            card=card,
         )
 
     def prepare(self, texts: Sequence[str], *, left: bool = False) -> Batch:

@@ -7,6 +7,19 @@ EMBEDDINGS: dict[str, Any] = {
     "64 dimensions, packed": {"input": "How do I top up my card?", "dimensions": 64, "encoding_format": "base64"},
 }
 
+EMBED: dict[str, Any] = {
+    "One sentence": {"inputs": "What is deep learning?"},
+    "Two, as they come out of the model": {"inputs": ["A man rides.", "A horse runs."], "normalize": False},
+}
+SIMILARITY: dict[str, Any] = {
+    "One against two": {
+        "inputs": {
+            "source_sentence": "How old are you?",
+            "sentences": ["What is your age?", "How heavy are you?"],
+        }
+    },
+}
+
 _CONVERSATION = [
     "The unemployment rate in Ohio fell to four percent in March.",
     "Yeah, mm-hmm.",

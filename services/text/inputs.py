@@ -8,7 +8,11 @@ from shared.handlers import SHOWN
 from shared.inference.types import Array
 
 
-def refuse_empty(counts: Sequence[int]) -> None:
+def accept(_counts: Sequence[int], _cut: Sequence[bool]) -> None:
+    """Every text will do."""
+
+
+def refuse_empty(counts: Sequence[int], _cut: Sequence[bool] = ()) -> None:
     """Raises Unprocessable, which names every text that has no token but those around it."""
     empty = [index for index, tokens in enumerate(counts) if tokens <= SPECIAL]
     if not empty:

@@ -17,6 +17,20 @@ _INPUT = WithJsonSchema(
 )
 
 
+def texts_of(value: Any) -> list[str]:
+    """One text or several, as several. Raises PydanticCustomError for what is no text."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not value:
+        raise PydanticCustomError("input_type", "must be a string or a non-empty array of strings")
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            hint = "; token ids are not taken, send the text" if isinstance(item, int | list) else ""
+            message = "item {index} must be a string{hint}"
+            raise PydanticCustomError("input_type", message, {"index": index, "hint": hint})
+    return value
+
+
 class EmbeddingRequest(Body):
     """OpenAI's request for embeddings. Token ids are refused: they would be another tokenizer's."""
 
@@ -33,16 +47,7 @@ class EmbeddingRequest(Body):
     @field_validator("input", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return [value]
-        if not isinstance(value, list) or not value:
-            raise PydanticCustomError("input_type", "must be a string or a non-empty array of strings")
-        for index, item in enumerate(value):
-            if not isinstance(item, str):
-                hint = "; token ids are not taken, send the text" if isinstance(item, int | list) else ""
-                message = "item {index} must be a string{hint}"
-                raise PydanticCustomError("input_type", message, {"index": index, "hint": hint})
-        return value
+        return texts_of(value)
 
 
 class Embedding(BaseModel):

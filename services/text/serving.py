@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.text.embedder import RUN_TOKENS, Batch, Embedder, Vectors
-from services.text.inputs import decoded, refuse_empty
+from services.text.inputs import accept, decoded, refuse_empty
 from services.text.settings import TextSettings
 from services.text.tokenizer import SPECIAL
 from services.text.vector_cache import Known, VectorCache, keys_of
@@ -25,6 +25,7 @@ from shared.metrics import Metrics
 from shared.onnx import FAULTS, ModelError
 from shared.workers import Workers
 
+Check = Callable[[Sequence[int], Sequence[bool]], None]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -119,14 +120,14 @@ class TextEmbedding:
     async def embed(
         self,
         texts: Sequence[str],
-        check: Callable[[Sequence[int]], None] = lambda _: None,
+        check: Check = accept,
         report: Callable[[float], None] | None = None,
         *,
         left: bool = False,
     ) -> tuple[Facts, Vectors]:
         """Facts of the texts, and float32 (texts, dimensions) in their order. `check` hears how many tokens each has
-        and may refuse them before they queue, `report` hears what share is done. `left`: long texts lose their
-        beginnings.
+        and whether it was cut, and may refuse them before they queue; `report` hears what share is done. `left`: long
+        texts lose their beginnings.
 
         Raises TooLarge and what the batcher raises.
         """
@@ -136,13 +137,13 @@ class TextEmbedding:
         batch = await self._prepared([texts[index] for index in unknown], left)
         fresh = dict(zip(unknown, batch.tokens, strict=True))
         counts = [len(fresh[index].ids) if each is None else each.tokens for index, each in enumerate(known)]
+        cut = [fresh[index].truncated if each is None else each.truncated for index, each in enumerate(known)]
         self._check(sum(counts))
-        check(counts)
+        check(counts, cut)
         prepared_s = time.monotonic() - started
         self.batcher.statistics.prepared(prepared_s)
         computed = await self.batcher.submit(batch.distinct, report)
         new = dict(zip(unknown, (computed[row] for row in batch.rows), strict=True))
-        cut = [fresh[index].truncated if each is None else each.truncated for index, each in enumerate(known)]
         if self.cache is not None and keys:
             entries = {keys[index]: Known(counts[index], cut[index], row) for index, row in new.items()}
             self.cache.put([(key, each) for key, each in entries.items() if each.tokens > SPECIAL])
@@ -159,7 +160,7 @@ class TextEmbedding:
         skip = parameters.get(SKIP_BLANK, False)
         if not isinstance(skip, bool):
             raise Malformed(f"the parameter {SKIP_BLANK} must be true or false")
-        facts, vectors = await self.embed(texts, (lambda _: None) if skip else refuse_empty)
+        facts, vectors = await self.embed(texts, accept if skip else refuse_empty)
         tokens = np.array(facts.tokens, dtype=np.int32)
         blank = tokens <= SPECIAL
         vectors[blank], tokens[blank] = 0, 0

@@ -9,7 +9,7 @@ from shared.problems import problem
 
 EXPECTED = {
     "Malformed": 400, "NotFound": 404, "MethodNotAllowed": 405, "NotAcceptable": 406, "Conflict": 409,
-    "TooLarge": 413, "UnsupportedMedia": 415, "Unprocessable": 422, "UpgradeRequired": 426,
+    "TooLarge": 413, "UnsupportedMedia": 415, "Unprocessable": 422, "Empty": 422, "UpgradeRequired": 426,
     "Unavailable": 503, "Overloaded": 503,
     "NotReady": 503, "CircuitOpen": 503, "UpstreamFailed": 502, "DeadlinePassed": 504, "ClientGone": 499,
     "VernierError": 500,

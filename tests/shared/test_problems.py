@@ -7,6 +7,7 @@ from shared.errors import (
     INTERNAL,
     CircuitOpen,
     DeadlinePassed,
+    Empty,
     FieldError,
     Malformed,
     NotFound,
@@ -80,19 +81,24 @@ def test_openais_shape_names_the_parameter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
+    ("error", "status", "kind"),
     [
-        (Unprocessable("blank"), "validation"),
-        (TooLarge("big"), "validation"),
-        (Overloaded("full"), "overloaded"),
-        (NotReady("soon"), "unhealthy"),
-        (UpstreamFailed("gone"), "unhealthy"),
-        (DeadlinePassed("late"), "backend"),
-        (VernierError(INTERNAL), "backend"),
+        (Malformed("no JSON"), 400, "Validation"),
+        (Malformed("a number", errors=[FieldError("/inputs", "a number")]), 422, "Validation"),
+        (Unprocessable("blank"), 422, "Validation"),
+        (Empty("none"), 400, "Empty"),
+        (TooLarge("big"), 413, "Validation"),
+        (Overloaded("full"), 429, "Overloaded"),
+        (NotReady("soon"), 503, "Unhealthy"),
+        (UpstreamFailed("gone"), 502, "Unhealthy"),
+        (DeadlinePassed("late"), 504, "Backend"),
+        (VernierError(INTERNAL), 500, "Backend"),
     ],
 )
-def test_the_shape_of_text_embeddings_inference(error: VernierError, kind: str) -> None:
-    assert body(error, "tei") == {"error": error.detail, "error_type": kind}
+def test_the_shape_of_text_embeddings_inference(error: VernierError, status: int, kind: str) -> None:
+    answer = rendered(error, instance="/x", request_id="abc", shape="tei")
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
+    assert orjson.loads(answer.body) == {"error": error.detail, "error_type": kind}
 
 
 def test_an_unknown_shape_is_a_problem() -> None:

@@ -114,7 +114,7 @@ async def test_a_large_list_lets_a_single_text_through(watched: Watched) -> None
 
 
 async def test_what_is_refused_is_not_run(watched: Watched) -> None:
-    def refuse(_: Sequence[int]) -> None:
+    def refuse(_: Sequence[int], __: Sequence[bool]) -> None:
         raise Unprocessable("no")
 
     async with serving(watched, max_tokens=300) as served:
