@@ -50,8 +50,8 @@ class TextSettings(ModelSettings):
     """Words of one information request, corpus included, at most; and of a corpus that is kept."""
     max_ngram_words: int = Field(default=500_000, ge=1)
     """The same where they are judged in their order, which takes some 400 bytes a word."""
-    max_compressed_texts: int = Field(default=10_000, ge=1)
-    """Texts of one information request by compression, corpus included, at most: each takes about a millisecond."""
+    max_compressed_texts: int = Field(default=5_000, ge=1)
+    """Texts of one information request by compression, corpus included, at most: each takes 1.3 ms of a core."""
     max_corpora: int = Field(default=1_000, ge=1)
     """Corpora that are kept, at most; another is answered 503."""
     corpora_bytes: int = Field(default=64 << 20, ge=1)

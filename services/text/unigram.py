@@ -72,9 +72,7 @@ class Unigram:
 
     def probability(self, word: str, own: int = 0, left_out: int = 0) -> float:
         """Without `left_out` words of the corpus, `own` of which are this one."""
-        total = self.total - left_out + self.smoothing * self.types
-        # Nothing is known where all is left out and nothing added.
-        alone = (self.counts[word] - own + self.smoothing) / total if total else 0.0
+        alone = self._alone(self.counts.get(word, 0) - own, left_out)
         if self.mixture is None:
             return alone
         return self.mixture.seen(alone, word) if word in self.counts else self.mixture.unseen(alone, word)
@@ -82,8 +80,18 @@ class Unigram:
     def _bits(self, document: Document, leave_out: bool) -> list[float]:
         own: Mapping[str, int] = Counter(document) if leave_out else _NOTHING
         left_out = len(document) if leave_out else 0
-        known = {word: surprisal(self.probability(word, own.get(word, 0), left_out)) for word in set(document)}
-        return [known[word] for word in document]
+        if self.mixture is not None:
+            known = {word: surprisal(self.probability(word, own.get(word, 0), left_out)) for word in set(document)}
+            return [known[word] for word in document]
+        counts = [self.counts.get(word, 0) - own.get(word, 0) for word in document]
+        of_count = {count: surprisal(self._alone(count, left_out)) for count in set(counts)}
+        return [of_count[count] for count in counts]
+
+    def _alone(self, count: int, left_out: int) -> float:
+        """Without the background, of a word that occurs so often in what is left."""
+        total = self.total - left_out + self.smoothing * self.types
+        # Nothing is known where all is left out and nothing added.
+        return (count + self.smoothing) / total if total else 0.0
 
 
 def surprisal(probability: float) -> float:

@@ -124,8 +124,8 @@ def test_bodies_that_are_no_json_are_400(client: httpx.Client, text_url: str, ra
 def test_more_words_than_the_limit_are_413(client: httpx.Client, text_url: str) -> None:
     many = "a " * 500_001
     assert post(client, text_url, texts=[many, "b"], estimator="ngram").status_code == 413
-    answer = post(client, text_url, texts=["a"] * 10_001, estimator="compression")
-    assert "10,001 texts" in answer.json()["detail"]
+    answer = post(client, text_url, texts=["a"] * 5_001, estimator="compression")
+    assert "5,001 texts" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("estimator", ["unigram", "ngram", "compression"])
