@@ -1,4 +1,4 @@
-"""Make ready to run: the virtual environment with pinned packages, and the sentence model.
+"""Make ready to run: the virtual environment with pinned packages, the sentence model, and compiled loops.
 
 `python3.11 -m scripts.prepare GROUP... [-- ARGUMENT...]` needs nothing but Python's own library. A group of
 pyproject.toml is installed again only when pyproject.toml, constraints.txt or the interpreter changed, so that the
@@ -22,6 +22,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 PINNED = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
 TEXT_MODELS = ROOT / "services" / "text" / "models"
+KERNELS = ROOT / "services" / "stats" / "kernels" / "__pycache__"
 QUIET = ["-qq", "--disable-pip-version-check", "--no-input"]
 
 
@@ -46,6 +47,7 @@ def prepare(groups: list[str]) -> None:
             _once(group)
         if groups != ["lint"]:
             _build_text_model()
+            _compile_kernels()
 
 
 def _once(group: str) -> None:
@@ -66,6 +68,15 @@ def _build_text_model() -> None:
         _run(*command)  # checks the files it finds, in a fraction of a second
         return
     with _told("the sentence model (84 MB to fetch)"):
+        _run(*command)
+
+
+def _compile_kernels() -> None:
+    command = ("-m", "services.stats.compile")
+    if any(KERNELS.glob("*.nbi")):
+        _run(*command)  # compiles those that changed
+        return
+    with _told("the compiled loops of the trend tests"):
         _run(*command)
 
 

@@ -9,43 +9,55 @@ import numpy as np
 from services.stats import covariance, trend
 from services.stats.replies import BOUNDS, Answer
 from services.stats.schemas import CovarianceRequest, TrendRequest
-from shared.errors import FieldError, Unprocessable
+from shared.errors import FieldError, NotAcceptable, Unprocessable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MODELS = {"mann-kendall": "1", "covariance": "2"}
+MODELS = {"mann-kendall": "2", "covariance": "2"}
 """What computes, and its version: it changes when answers do."""
 
 
 def trend_answer(body: TrendRequest, check: Callable[[], None], report: Callable[[float], None]) -> Answer:
-    single = not isinstance(body.series, dict)
     many = body.series if isinstance(body.series, dict) else {"": body.series}
     found = trend.mann_kendall(
         list(many.values()),
-        names=None if single else list(many),
+        names=list(many) if isinstance(body.series, dict) else None,
         time=body.time,
+        method=body.method,
+        lag=body.lag,
+        period=body.period,
         alpha=body.alpha,
         alternative=body.alternative,
         exact=body.exact,
+        fdr=body.fdr,
         check=check,
         report=report,
     )
+    single = body.method in trend.JOINT or not isinstance(body.series, dict)
     if single and found.trend[0] is None:
         raise Unprocessable(f"/series: {found.warnings[0][0]}", errors=[FieldError("/series", found.warnings[0][0])])
+    facts = {"model": model_of("mann-kendall"), "method": body.method}
     fields = fields_of(found)
-    fields["s"] = [None if np.isnan(s) else int(s) for s in found.s]
-    columns = {name: BOUNDS if name == "slope_ci" else None for name in fields}
+    fields["s"] = [None if np.isnan(s) else int(s) if s == int(s) else s for s in found.s.tolist()]
+    if not body.slope_ci:
+        fields["slope_ci"] = [None] * len(found.s)
+    columns = {name: BOUNDS if name == "slope_ci" and body.slope_ci else None for name in fields}
 
     def draw() -> "Figure":
         from services.stats.pictures.trend import draw_trends
 
-        return draw_trends(many, body.time, found, confidence=1 - body.alpha)
+        if body.method in trend.JOINT:
+            raise NotAcceptable(
+                f"a picture shows one test a series; {body.method} is one of all: ask for JSON or a table"
+            )
+        period = (body.period or trend.DEFAULT_PERIOD) if body.method in trend.SEASONAL else None
+        return draw_trends(many, body.time, found, confidence=1 - body.alpha, period=period)
 
     if single:
-        content = {"model": model_of("mann-kendall"), **{name: each[0] for name, each in fields.items()}}
+        content = {**facts, **{name: each[0] for name, each in fields.items()}}
         return Answer(content, columns, single=True, draw=draw)
-    return Answer({"model": model_of("mann-kendall"), "id": list(many), **fields}, {"id": None, **columns}, draw=draw)
+    return Answer({**facts, "id": list(many), **fields}, {"id": None, **columns}, draw=draw)
 
 
 def covariance_answer(body: CovarianceRequest, check: Callable[[], None]) -> Answer:

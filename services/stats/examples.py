@@ -68,6 +68,23 @@ TREND: dict[str, Any] = {
         "series": {"rising": [1.0, 2.5, None, 3.1, 4.0, 4.4, 5.2], "flat": [2.0, 2.1, 1.9, 2.0, 2.1, 2.0, 1.9]},
         "time": [2015, 2016, 2017, 2018, 2019, 2020, 2021],
     },
+    "The Nile, with autocorrelation allowed for": {
+        "series": [
+            1120, 1160, 963, 1210, 1160, 1160, 813, 1230, 1370, 1140, 995, 935, 1110, 994, 1020,
+            960, 1180, 799, 958, 1140, 1100, 1210, 1150, 1250, 1260, 1220, 1030, 1100, 774, 840,
+        ],
+        "method": "hamed_rao",
+        "lag": 3,
+    },
+    "Passengers by quarter, thousands": {
+        "series": [362, 385, 432, 341, 382, 409, 498, 387, 473, 513, 582, 474, 544, 582, 681, 557],
+        "method": "seasonal",
+        "period": 4,
+    },
+    "Flow, given rain": {
+        "series": {"flow": [3.1, 2.9, 3.6, 3.3, 3.9, 4.2, 3.8, 4.4], "rain": [71, 64, 80, 70, 78, 90, 75, 82]},
+        "method": "partial",
+    },
 }  # fmt: skip
 
 COVARIANCE: dict[str, Any] = {

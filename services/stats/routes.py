@@ -28,10 +28,16 @@ router = APIRouter(prefix="/v1/stats", tags=["stats"])
 of the values. `tau` is the strength, -1..1; `slope` the median slope of all pairs of points.
 
 A `null` value is missing: it is left out, and the slopes are over the gap. p is taken from the tail itself, so that it
-is never 0 by rounding. The test takes the values to be independent; positive autocorrelation makes p too small.
+is never 0 by rounding. The original test takes the values to be independent; positive autocorrelation makes its p too
+small, which `hamed_rao`, `yue_wang` and the whitening methods make up for, over gaps too. Where such a correction comes
+to no variance at all, s keeps its own, and `warnings` say so.
 
 For an object of series the answer has one entry an id in every field; a series too short to be tested has nulls and
-says so in its `warnings`. A series may have 200,000 values.
+says so in its `warnings`. `multivariate`, `regional`, `correlated_multivariate` and `partial` make one test of all, and
+the answer is that of one. A series may have 200,000 values.
+
+The seasonal methods compare values of one season only: the k-th is of season k mod `period`; their slope is a cycle, or
+a unit of `time` where that is given.
 
 In a table (CSV, NDJSON, Arrow or Parquet) every column is a series but the one that the query names as `time`; in
 NDJSON, Arrow and Parquet each row may be a series instead: a column of arrays, and one that names them.

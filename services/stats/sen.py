@@ -1,46 +1,65 @@
-"""Order statistics of the n(n-1)/2 slopes between the points of a series, in O(n log n) time and O(n) memory.
+"""Order statistics of slopes between points, in O(n log n) time and O(n) memory, whatever the data.
 
 A pair's slope is below theta exactly where x - theta t is inverted (Cole et al. 1989; Matousek 1991). A bracket from
-a sample of slopes is counted so, narrowed until few slopes are left in it, and those are listed and sorted.
+a sample of slopes is counted so, narrowed until few slopes are left in it, and those are listed and sorted. x - theta t
+is taken to some 104 bits, so that long ties, lines and large offsets are ordered as they are.
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from services.stats.inversions import IndexArray, count_inversions, list_inversions
+from services.stats.kernels.ordering import count_inversions, list_inversions, order_exactly
+from services.stats.kernels.rows import group_slopes
 from services.stats.leastsquares import FloatArray
 
-DIRECT_PAIRS = 1 << 20
-"""Up to so many slopes are simply all computed."""
+IndexArray = npt.NDArray[np.int64]
+
 LISTED_PAIRS = 1 << 20
-_SAMPLE = 1 << 20
-_BLOCK = 1 << 17
+_SAMPLE = 1 << 18
 _ULP = float(np.finfo(float).eps)
+Points = tuple[FloatArray, FloatArray]
+"""Values, and the strictly increasing times at which they were taken."""
 
 
-def differences(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
-    """x[j] - x[i] of all i < j along the last axis, lag by lag: shape (..., n(n-1)/2)."""
-    n = x.shape[-1]
-    out = np.empty((*x.shape[:-1], n * (n - 1) // 2)) if out is None else out
+def all_slopes(groups: Sequence[Points]) -> FloatArray:
+    """Of all pairs within each of the groups, lag by lag."""
+    starts = np.cumsum([0, *(len(x) for x, _ in groups)])
+    slopes = np.empty(sum(len(x) * (len(x) - 1) // 2 for x, _ in groups))
+    x, t = (np.concatenate(each) for each in zip(*groups, strict=True))
+    group_slopes(x.astype(np.float64), t.astype(np.float64), starts, slopes)
+    return slopes
+
+
+def differences(x: FloatArray) -> FloatArray:
+    """x[j] - x[i] of all i < j, lag by lag."""
+    n = len(x)
+    out = np.empty(n * (n - 1) // 2)
     start = 0
     for lag in range(1, n):
-        np.subtract(x[..., lag:], x[..., :-lag], out=out[..., start : start + n - lag])
+        np.subtract(x[lag:], x[:-lag], out=out[start : start + n - lag])
         start += n - lag
     return out
 
 
 class Slopes:
-    """The slopes of one long series `x` at the strictly increasing times `t`."""
+    """The slopes within `groups` of points: those between points of different groups are not among them."""
 
-    def __init__(self, x: FloatArray, t: FloatArray) -> None:
-        self.x, self.t = x, t
-        self.pairs = len(x) * (len(x) - 1) // 2
-        rng = np.random.default_rng(0)
+    def __init__(self, groups: Sequence[Points], check: Callable[[], None] = lambda: None) -> None:
+        self.groups = [(np.array(x, np.float64), np.array(t, np.float64)) for x, t in groups if len(x) > 1]
+        self.check = check
+        self._counts: dict[tuple[float, bool], int] = {}
+        of_group = [len(x) * (len(x) - 1) // 2 for x, _ in self.groups]
+        self.pairs = sum(of_group)
         size = min(_SAMPLE, max(1 << 14, self.pairs >> 4))
-        i = rng.integers(0, len(x), size)
-        j = (i + rng.integers(1, len(x), size)) % len(x)
-        self.sample = np.sort((x[j] - x[i]) / (t[j] - t[i])) + 0.0  # no negative zero
+        rng = np.random.default_rng(0)
+        parts = [
+            _sample(x, t, size * pairs // self.pairs + 1, rng)
+            for (x, t), pairs in zip(self.groups, of_group, strict=True)
+        ]
+        self.sample = np.sort(np.concatenate(parts)) + 0.0  # no negative zero
 
     def at(self, low: int, high: int) -> tuple[float, float]:
         """The slopes of ranks `low` <= `high` (neighbours, from 0).
@@ -48,43 +67,41 @@ class Slopes:
         Where more than `LISTED_PAIRS` slopes lie within 32 units in the last place of each other, one of them
         stands for all.
         """
-        below, upto, lo, hi = 0, self.pairs, -math.inf, math.inf
-        while upto - below > LISTED_PAIRS:
+        while True:
+            (lo, below), (hi, upto) = self._bracket(low, high)
             inside = self.sample[np.searchsorted(self.sample, lo) : np.searchsorted(self.sample, hi, "right")]
+            if upto - below <= LISTED_PAIRS or not len(inside):
+                break
             if math.isfinite(hi - lo) and hi - lo <= 32 * _ULP * max(abs(lo), abs(hi)):
                 return (float(inside[len(inside) // 2]),) * 2
-            was = lo, hi
             lower, upper = self._pivots(inside, (low - below) / (upto - below))
-            if lo < lower < hi:
-                if (count := self.count(lower, or_equal=False)) <= low:
-                    lo, below = lower, count
-                elif count > high:
-                    hi, upto = lower, self.count(lower, or_equal=True)
-            if lo < upper < hi:
-                if (count := self.count(upper, or_equal=True)) > high:
-                    hi, upto = upper, count
-                elif count <= low:
-                    lo, below = upper, self.count(upper, or_equal=False)
-            if (lo, hi) == was:
+            if lo < lower < hi and self.count(lower, or_equal=False) > high:
+                self.count(lower, or_equal=True)
+            if lo < upper < hi and self.count(upper, or_equal=True) <= low:
+                self.count(upper, or_equal=False)
+            if ((lo, below), (hi, upto)) == self._bracket(low, high):
                 break
         return self._pick(lo, hi, low, high)
 
+    def _bracket(self, low: int, high: int) -> tuple[tuple[float, int], tuple[float, int]]:
+        """The narrowest that what has been counted allows, each end with its count."""
+        lows = [(theta, count) for (theta, equal), count in self._counts.items() if not equal and count <= low]
+        highs = [(theta, count) for (theta, equal), count in self._counts.items() if equal and count > high]
+        return max(lows, default=(-math.inf, 0)), min(highs, default=(math.inf, self.pairs))
+
     def count(self, theta: float, *, or_equal: bool) -> int:
         """How many slopes are below `theta` (or equal to it)."""
-        order = self._order(theta, or_equal=or_equal)
-        return count_inversions(order)
+        if (theta, or_equal) not in self._counts:
+            self.check()
+            self._counts[theta, or_equal] = sum(
+                order_exactly(x, t, theta, or_equal, np.empty(len(x), dtype=np.int64)) for x, t in self.groups
+            )
+        return self._counts[theta, or_equal]
 
     def between(self, lo: float, hi: float) -> FloatArray:
         """The slopes from `lo` to `hi`, both included, in no order."""
-        steps = np.arange(len(self.x))
-        order = self._order(lo, or_equal=False) if lo > -math.inf else steps
-        ranks = np.empty_like(steps)
-        ranks[self._order(hi, or_equal=True) if hi < math.inf else steps[::-1]] = steps
-        parts = []
-        for first, second in list_inversions(ranks[order], _BLOCK):
-            i, j = order[first], order[second]
-            parts.append((self.x[j] - self.x[i]) / (self.t[j] - self.t[i]))
-        return np.concatenate(parts) if parts else np.empty(0)
+        self.check()
+        return np.concatenate([_between(x, t, lo, hi) for x, t in self.groups])
 
     def _pivots(self, inside: FloatArray, fraction: float) -> tuple[float, float]:
         """Two values, a little off any slope, that bracket the given quantile of `inside` in 999 cases of 1,000."""
@@ -107,28 +124,25 @@ class Slopes:
                 return first, last
             lo, hi = lo - 4 * margin_lo, hi + 4 * margin_hi
 
-    def _order(self, theta: float, *, or_equal: bool) -> IndexArray:
-        """The points in the order of x - theta t; equal ones in the order of time, or against it for `or_equal`."""
-        high, low = _residuals(self.x, self.t, theta)
-        if or_equal:
-            high, low = high[::-1], low[::-1]
-        order = np.argsort(high)
-        ordered = high[order]
-        if (ordered[1:] == ordered[:-1]).any():
-            order = np.lexsort((low, high))
-        return len(high) - 1 - order if or_equal else order
+
+def _sample(x: FloatArray, t: FloatArray, size: int, rng: np.random.Generator) -> FloatArray:
+    i = rng.integers(0, len(x), size)
+    j = (i + rng.integers(1, len(x), size)) % len(x)
+    slopes: FloatArray = (x[j] - x[i]) / (t[j] - t[i])
+    return slopes
 
 
-def _residuals(x: FloatArray, t: FloatArray, theta: float) -> tuple[FloatArray, FloatArray]:
-    """x - theta t as a sum of two doubles, to some 104 bits (two-product by Veltkamp's split, two-sum by Knuth)."""
-    product = theta * t
-    split = 134217729.0
-    theta_high = split * theta - (split * theta - theta)
-    t_high = split * t - (split * t - t)
-    theta_low, t_low = theta - theta_high, t - t_high
-    error = theta_low * t_low - (((product - theta_high * t_high) - theta_low * t_high) - theta_high * t_low)
-    total = x - product
-    shadow = total - x
-    rest = ((x - (total - shadow)) - (product + shadow)) - error
-    high = total + rest
-    return high, rest - (high - total)
+def _between(x: FloatArray, t: FloatArray, lo: float, hi: float) -> FloatArray:
+    steps = np.arange(len(x))
+    order, to = steps.copy(), steps[::-1].copy()
+    if lo > -math.inf:
+        order_exactly(x, t, lo, False, order)
+    if hi < math.inf:
+        order_exactly(x, t, hi, True, to)
+    ranks = np.empty_like(steps)
+    ranks[to] = steps
+    ranks = ranks[order]
+    i, j = np.empty((2, count_inversions(ranks)), dtype=np.int64)
+    list_inversions(ranks, order, i, j)
+    slopes: FloatArray = (x[j] - x[i]) / (t[j] - t[i])
+    return slopes

@@ -55,7 +55,7 @@ def theil_sen(x: FloatArray, y: FloatArray, confidence: float) -> Line:
 def _slope_ranks(x: FloatArray, y: FloatArray) -> tuple[int, Callable[[int, int], tuple[float, float]]]:
     """How many slopes there are between points of different `x`, which does not fall, and those of two ranks."""
     if len(x) > MOST_DIRECT:
-        slopes = sen.Slopes(y, x)
+        slopes = sen.Slopes([(y, x)])
         return slopes.pairs, slopes.at
     run, rise = sen.differences(x), sen.differences(y)
     some = run > 0

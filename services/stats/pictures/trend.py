@@ -35,22 +35,30 @@ class Found(Protocol):
 
 
 def draw_trends(
-    series: Mapping[str, FloatArray], time: FloatArray | None, found: Found, *, confidence: float
+    series: Mapping[str, FloatArray],
+    time: FloatArray | None,
+    found: Found,
+    *,
+    confidence: float,
+    period: int | None = None,
 ) -> Figure:
-    """A panel a series, NaN where values are missing; `slope_ci` covers `confidence`. Raises NotAcceptable for more
-    series than a picture shows."""
+    """A panel a series, NaN where values are missing; `slope_ci` covers `confidence`. Without `time` a slope is a step,
+    or a cycle of `period` values. Raises NotAcceptable for more series than a picture shows."""
     if len(series) > MOST:
         raise NotAcceptable(f"a picture shows up to {MOST} series, these are {len(series):,}; ask for a table")
+    step = "step" if period is None else "cycle"
     columns = min(ACROSS, len(series))
     rows = -(-len(series) // columns)
     figure, axes = paper.blank(rows, columns)
     for k, (each, (name, values)) in enumerate(zip(axes, series.items(), strict=False)):
-        clock = np.arange(len(values), dtype=np.float64) if time is None else time
+        clock = np.arange(len(values), dtype=np.float64) / (period or 1) if time is None else time
         there = ~np.isnan(values)
-        panel = _Panel(name, clock[there], values[there], found, k, confidence, "a step" if time is None else "a unit")
+        panel = _Panel(
+            name, clock[there], values[there], found, k, confidence, f"a {step}" if time is None else "a unit"
+        )
         panel.draw(each, large=len(series) == 1)
         last = k + columns >= len(series)
-        paper.label(each, ("step" if time is None else "time") if last else "", (name or "value") if rows == 1 else "")
+        paper.label(each, (step if time is None else "time") if last else "", (name or "value") if rows == 1 else "")
     for each in axes[len(series) :]:
         each.set_visible(False)
     return figure

@@ -1,0 +1,1 @@
+"""The loops of the trend tests, compiled: arrays and numbers in, arrays and numbers out."""
