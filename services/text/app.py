@@ -8,10 +8,11 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 from threadpoolctl import threadpool_limits
 
-from services.text import cluster_routes, corpus_routes, information_routes, model, routes, tei
+from services.text import cluster_routes, clustering_routes, corpus_routes, information_routes, model, routes, tei
 from services.text.corpora import Corpora
 from services.text.corpus_store import CorpusStore, Limits
 from services.text.direct import DirectEmbeddings
+from services.text.keeping import Bounds, Shelf
 from services.text.precision import OfPrecision, fastest
 from services.text.serving import TextEmbedding
 from services.text.sessions import routes as session_routes
@@ -71,6 +72,7 @@ def create_app(settings: TextSettings) -> App:
         state.redis = (
             redis.connect(settings.redis_url, timeout_s=settings.redis_timeout_s) if settings.redis_url else None
         )
+        state.clusterings = Shelf(state.redis, "clusterings", "clustering", _clusterings(settings))
         state.corpora = Corpora(_store(state.redis, settings), state.workers, settings.ready_words)
         state.trends = Trends(ServiceClient(settings.stats_url))
         state.repository = Repository(
@@ -89,11 +91,16 @@ def create_app(settings: TextSettings) -> App:
             if state.redis is not None:
                 await state.redis.aclose()
 
-    texts = (routes.embeddings, cluster_routes.router, information_routes.router, corpus_routes.router)
+    clusters = (cluster_routes.router, clustering_routes.router)
+    texts = (routes.embeddings, *clusters, information_routes.router, corpus_routes.router)
     routers = (*texts, tei.router, session_routes.router, inference_router())
     app = create_shared_app(settings, title="Vernier text", summary=SUMMARY, routers=routers, lifespan=lifespan)
     app.before = DirectEmbeddings
     return app
+
+
+def _clusterings(settings: TextSettings) -> Bounds:
+    return Bounds(settings.max_clusterings, settings.max_clustering_bytes, settings.clusterings_keep_s)
 
 
 def _store(client: Redis | None, settings: TextSettings) -> CorpusStore | None:

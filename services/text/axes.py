@@ -17,13 +17,10 @@ NOTHING = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """`directions` (d, 384) are orthonormal, that of the largest spread first; d may be 0. `explained` is their
-    share of the spread, 0..1.
-    """
+    """`directions` (d, 384) are orthonormal, that of the largest spread first; d may be 0."""
 
     mean: NDArray[np.float64]
     directions: NDArray[np.float64]
-    explained: float
 
     def place(self, vectors: Vectors) -> NDArray[np.float64]:
         """(n, d)"""
@@ -39,10 +36,10 @@ def principal(vectors: Vectors, dimensions: int) -> Axes:
     all rows are alike."""
     mean = vectors.mean(axis=0, dtype=np.float64)
     if len(vectors) == 1 or all_alike(vectors):
-        return Axes(mean, np.zeros((0, vectors.shape[1])), 0.0)
+        return Axes(mean, np.zeros((0, vectors.shape[1])))
     from sklearn.decomposition import PCA
 
     solver = "full" if len(vectors) <= vectors.shape[1] else "covariance_eigh"
     found = PCA(min(dimensions, *vectors.shape), svd_solver=solver).fit(vectors.astype(np.float64))
     telling = found.explained_variance_ > NOTHING * found.explained_variance_[0]
-    return Axes(mean, found.components_[telling], float(found.explained_variance_ratio_[telling].sum()))
+    return Axes(mean, found.components_[telling])

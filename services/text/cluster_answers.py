@@ -11,10 +11,11 @@ from services.text.cluster_schemas import ClusterRequest
 from services.text.clustering import NOISE, Labels, Options
 from services.text.grouping import Grouping, Selection, select, spread
 from services.text.model import MODEL_NAME
-from services.text.projection import installed
+from services.text.projection import Points, installed
 from services.text.serving import TextEmbedding
 from services.text.transcripts import BadTranscript, Timeline, timeline
 from shared.errors import FieldError, Unprocessable
+from shared.responses import json_bytes
 
 OPTIONS_OF = {
     "linkage": "agglomerative",
@@ -46,7 +47,7 @@ def prepare(body: ClusterRequest) -> Prepared:
     return Prepared(body, Options(**given), selection, times)
 
 
-def cluster_answer(request: Prepared, found: Grouping, model: TextEmbedding, cut: int) -> dict[str, Any]:
+def cluster_answer(request: Prepared, found: Grouping, model: TextEmbedding, cut: int, id: str | None = None) -> bytes:
     body, selection, size = request.body, request.selection, len(request.body.texts)
     labels = np.full(size, NOISE, dtype=np.int64)
     labels[selection.indices] = found.clustering.labels
@@ -55,27 +56,29 @@ def cluster_answer(request: Prepared, found: Grouping, model: TextEmbedding, cut
     if cut:
         warnings.append(f"texts longer than {model.max_tokens} tokens, grouped by their beginnings: {cut}")
     probability = found.clustering.probability
-    return {
-        "model": {"name": MODEL_NAME, "version": model.version},
-        "id": None,
-        "method": body.method,
-        "k": found.clustering.k,
-        "labels": labels.tolist(),
-        "distance": spread(found.distance, selection.indices, size),
-        "probability": None if probability is None else spread(probability, selection.indices, size),
-        "outliers": [selection.indices[row] for row in found.outliers],
-        "clusters": [_cluster(request, found, label) for label in range(found.clustering.k)],
-        "projection": _points(found, selection, size),
-        "silhouette": found.clustering.silhouette,
-        "curve": found.clustering.curve if _is_chosen(body) else None,
-        "dimensions": found.clustering.dimensions,
-        "tree": _tree(found, selection),
-        "speakers": body.speakers,
-        "time_s": seconds,
-        "over_time": _over_time(labels, seconds, found.clustering.k, body.bins),
-        "by_speaker": _by_speaker(labels, body.speakers, found.clustering.k),
-        "warnings": warnings,
-    }
+    return json_bytes(
+        {
+            "model": {"name": MODEL_NAME, "version": model.version},
+            "id": id,
+            "method": body.method,
+            "k": found.clustering.k,
+            "labels": labels.tolist(),
+            "distance": spread(found.distance, selection.indices, size),
+            "probability": None if probability is None else spread(probability, selection.indices, size),
+            "outliers": [selection.indices[row] for row in found.outliers],
+            "clusters": [_cluster(request, found, label) for label in range(found.clustering.k)],
+            "projection": _points(found, selection, size),
+            "silhouette": found.clustering.silhouette,
+            "curve": found.clustering.curve if _is_chosen(body) else None,
+            "dimensions": found.clustering.dimensions,
+            "tree": _tree(found, selection),
+            "speakers": body.speakers,
+            "time_s": seconds,
+            "over_time": _over_time(labels, seconds, found.clustering.k, body.bins),
+            "by_speaker": _by_speaker(labels, body.speakers, found.clustering.k),
+            "warnings": warnings,
+        }
+    )
 
 
 def _is_chosen(body: ClusterRequest) -> bool:
@@ -101,9 +104,14 @@ def _check_columns(body: ClusterRequest) -> None:
             raise _refused(f"/{name}", f"there are {len(column)} {name} for {len(body.texts)} texts; send one each")
 
 
-def _check_count(body: ClusterRequest, kept: int) -> None:
+def check_kept(kept: int, count: int, min_words: int, pointer: str) -> None:
+    """Raises Unprocessable where no text takes part."""
     if not kept:
-        raise _refused("/min_words", f"none of the {len(body.texts)} texts has {body.min_words} words")
+        raise _refused(pointer, f"none of the {count} texts has {min_words} words")
+
+
+def _check_count(body: ClusterRequest, kept: int) -> None:
+    check_kept(kept, len(body.texts), body.min_words, "/min_words")
     if body.k != "auto" and body.k > kept:
         raise _refused("/k", f"k is {body.k}, but only {kept} of the {len(body.texts)} texts take part")
 
@@ -142,10 +150,13 @@ def _representative(request: Prepared, index: int) -> dict[str, Any]:
 
 
 def _points(found: Grouping, selection: Selection, size: int) -> dict[str, Any] | None:
-    if found.projection is None:
-        return None
-    x, y = (spread(column, selection.indices, size) for column in found.projection.points.T)
-    return {"method": found.projection.method, "x": x, "y": y}
+    plane = found.projection
+    return None if plane is None else drawn(plane.method, plane.points, selection, size)
+
+
+def drawn(method: str, points: Points, selection: Selection, size: int) -> dict[str, Any]:
+    x, y = (spread(column, selection.indices, size) for column in points.T)
+    return {"method": method, "x": x, "y": y}
 
 
 def _tree(found: Grouping, selection: Selection) -> dict[str, Any] | None:

@@ -39,3 +39,7 @@ Bob,00:40,When will the card that I ordered be delivered?
 Ann,01:10,Why was I charged a fee for the transfer?
 Bob,01:30,The exchange rate of my transfer was wrong.
 """
+ASSIGN: dict[str, Any] = {
+    "Two new questions": {"texts": ["Where is my new card?", "The PIN does not work."]},
+    "Labels alone": {"texts": ["Where is my new card?"], "draw": False},
+}

@@ -1,20 +1,18 @@
 """Clusters and maps of texts over HTTP."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
 from services.text import cluster_examples, grouping
 from services.text.cluster_answers import Prepared, cluster_answer, prepare
 from services.text.cluster_requests import ClusterBody, documented
 from services.text.cluster_schemas import ClusterResponse
+from services.text.clusterings import ClusteringsDep, Keep, check_count, id_of, kept_answer, pack
+from services.text.embedder import Vectors
 from services.text.model import MODEL_NAME
 from services.text.routes import JSON, RepositoryDep, SettingsDep
 from shared.context import current_context
-from shared.errors import TooLarge
 from shared.openapi import CACHEABLE, job, problems
 from shared.progress import reporter
-from shared.responses import json_bytes
 from shared.workers import WorkersDep
 
 GROUPED = 500
@@ -47,6 +45,9 @@ Brackets that transcribers write, `[crosstalk 00:58:01]` or `[inaudible]`, are n
 `min_words` words get label -1 and no point. The plane is PCA's, t-SNE's (seconds for a thousand texts), or UMAP's where
 it is installed.
 
+With `keep=true` in the query the clustering is kept under the `id` that the answer has, and new texts can be assigned
+to its clusters. The same request has the same id, and is computed once.
+
 With `speakers` and `times` the answer counts each group's texts by speaker and over time. A transcript may be sent as
 `text/csv` with the columns `text`, `speaker` and `time` (or `minute`), and the parameters in the query.""",
     response_model=ClusterResponse,
@@ -58,20 +59,28 @@ With `speakers` and `times` the answer counts each group's texts by speaker and 
     },
 )
 async def cluster_texts(
-    repository: RepositoryDep, settings: SettingsDep, workers: WorkersDep, body: ClusterBody
+    repository: RepositoryDep,
+    settings: SettingsDep,
+    workers: WorkersDep,
+    shelf: ClusteringsDep,
+    body: ClusterBody,
+    keep: Keep = False,
 ) -> Response:
-    if len(body.texts) > settings.max_cluster_texts:
-        most = f"{settings.max_cluster_texts:,} that one request may have"
-        raise TooLarge(f"{len(body.texts):,} texts, more than the {most}")
+    check_count(len(body.texts), settings)
     request = await workers.run(prepare, body)
     with repository.use(MODEL_NAME) as model:
+        id = await workers.run(id_of, body, model.version) if keep else None
+        if id is not None and (known := await kept_answer(shelf, id, workers)) is not None:
+            return Response(known, media_type=JSON)
         facts, vectors = await model.embed(request.selection.texts, report=reporter(0, EMBEDDED))
     found = await workers.run_costing(1 + len(vectors) / GROUPED, _group, request, vectors)
-    answer = await workers.run(cluster_answer, request, found, model, facts.truncated_count)
-    return Response(await workers.run(json_bytes, answer), media_type=JSON)
+    answer = await workers.run(cluster_answer, request, found, model, facts.truncated_count, id)
+    if id is not None:
+        await shelf.put(await workers.run(pack, request, found, vectors, model.version, answer), id)
+    return Response(answer, media_type=JSON)
 
 
-def _group(request: Prepared, vectors: Any) -> grouping.Grouping:
+def _group(request: Prepared, vectors: Vectors) -> grouping.Grouping:
     context = current_context.get()
     return grouping.group(
         request.selection,

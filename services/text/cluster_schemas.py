@@ -102,6 +102,24 @@ class CurvePoint(BaseModel):
     bic: float | None = Field(None, description="For `gmm`: lower is better")
 
 
+class AssignRequest(Body):
+    texts: Texts = Field(description="Texts to give a cluster; those of fewer words than the clustering's are left out")
+    draw: bool = Field(True, description="Place them on the clustering's plane too")
+
+
+class AssignResponse(BaseModel):
+    model: Model = Field(description="The sentence model")
+    id: str
+    labels: list[int] = Field(description="One a text; -1 for noise and texts left out")
+    distance: list[float | None] = Field(
+        description="Cosine distance of each text to the centre of its cluster; null for texts left out"
+    )
+    probability: list[float | None] | None = Field(description="For `gmm`: that each text belongs to its cluster")
+    outliers: list[int] = Field(description="Positions in `texts` of noise, and of those far beyond their cluster")
+    projection: Points | None
+    warnings: list[str]
+
+
 class MergeTree(BaseModel):
     """The merges of an agglomerative clustering, lowest first. Node i below the number of leaves is the text
     `leaves[i]`; merge j makes node len(leaves) + j.

@@ -63,8 +63,8 @@ def group(
     found = methods.cluster(vectors, options, check, lambda share: report(GROUPED * share))
     check()
     report(GROUPED)
-    distance = outliers.distances(vectors, found)
-    bounds = outliers.limits(distance, found)
+    distance = outliers.distances(vectors, found.labels, found.centres)
+    bounds = outliers.limits(distance, found.labels, found.k)
     return Grouping(
         found,
         projection.project(vectors, plane, options.seed) if plane else None,
@@ -72,7 +72,7 @@ def group(
         clustering.representatives(vectors, found),
         distance,
         bounds,
-        outliers.beyond(distance, found, bounds),
+        outliers.beyond(distance, found.labels, bounds),
     )
 
 

@@ -23,7 +23,7 @@ ITERATIONS = 1000
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """Of k components in d principal components: `weights` (k,), `means` (k, d), and `roots` with roots @ roots.T the
-    inverse covariance: (k, d), its diagonal alone, or (d, d) for all.
+    inverse covariance: (k, d), its diagonal alone, or (d, d) for all. `bic` is that of the texts it was fitted to.
     """
 
     axes: Axes
@@ -31,7 +31,7 @@ class Mixture:
     means: Floats
     roots: Floats
     covariance: Covariance
-    bic: float
+    bic: float | None
 
     def posterior(self, vectors: Vectors) -> Floats:
         """(n, k): the probability of each component, a row adds up to 1."""

@@ -6,12 +6,12 @@ import threading
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.text.axes import all_alike, principal
+from services.text.axes import Axes, all_alike, principal
 from services.text.embedder import Vectors
 from services.text.threads import one_thread
 
@@ -20,6 +20,8 @@ Points = NDArray[np.float64]
 NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
 PERPLEXITY = 30
 NEIGHBOURS = 15
+PLACED_BY, PLACED_PERPLEXITY = 25, 5
+"""Neighbours that a new text starts in the middle of, and the perplexity by which it is then moved."""
 FEWEST = 10
 """Below this many texts there are no neighbourhoods to keep: a third of them would be less than three."""
 _umap_alone = threading.Lock()  # numba's own threads may be called by one of ours at a time
@@ -27,11 +29,12 @@ _umap_alone = threading.Lock()  # numba's own threads may be called by one of ou
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """`points` is (n, 2); `method` made them, and `warnings` say why where another was asked for."""
+    """`points` is (n, 2); `method` made them, and `warnings` say why where another was asked for. `axes` are PCA's."""
 
     method: Method
     points: Points
     warnings: list[str] = field(default_factory=list)
+    axes: Axes | None = None
 
 
 def installed(method: Method) -> bool:
@@ -50,18 +53,43 @@ def project(vectors: Vectors, method: Method, seed: int) -> Projection:
 
 def _project(vectors: Vectors, method: Method, seed: int) -> Projection:
     if method == "pca":
-        return Projection("pca", pca(vectors))
+        return _pca(vectors)
     if len(vectors) < FEWEST or all_alike(vectors):
         reason = f"{NAMES[method]} needs at least {FEWEST} texts that differ; the projection is PCA's"
-        return Projection("pca", pca(vectors), [reason])
+        return _pca(vectors, reason)
     return Projection(method, _tsne(vectors, seed) if method == "tsne" else _umap(vectors, seed))
 
 
-def pca(vectors: Vectors) -> Points:
+def on_plane(axes: Axes, vectors: Vectors) -> Points:
+    """(n, 2): by the first two of `axes`, 0 where there are fewer."""
     points = np.zeros((len(vectors), 2))
-    found = principal(vectors, 2).place(vectors)
+    found = axes.place(vectors)[:, :2]
     points[:, : found.shape[1]] = found
     return points
+
+
+def among(new: Vectors, vectors: Vectors, points: Points, seed: int) -> Points:
+    """Where `new` texts belong on the plane of t-SNE, `points`, that was made of `vectors`: each is drawn to its
+    neighbours among them, which stay where they are, whatever other new texts there are (Policar, Strazar and Zupan
+    2023, "Embedding to reference t-SNE space").
+    """
+    with one_thread():
+        from openTSNE import TSNEEmbedding
+        from openTSNE.affinity import PerplexityBasedNN
+
+        options: dict[str, Any] = {"n_jobs": 1, "random_state": seed}
+        affinities = PerplexityBasedNN(
+            vectors, perplexity=perplexity(len(vectors)), method="exact", metric="cosine", **options
+        )
+        reference = TSNEEmbedding(points, affinities, negative_gradient_method="bh", **options)
+        count = min(PLACED_BY, len(vectors) - 1)
+        placed = reference.transform(new, perplexity=min(PLACED_PERPLEXITY, (len(vectors) - 1) / 3), k=count)
+    return np.ascontiguousarray(placed, dtype=np.float64)
+
+
+def _pca(vectors: Vectors, *reasons: str) -> Projection:
+    axes = principal(vectors, 2)
+    return Projection("pca", on_plane(axes, vectors), [*reasons], axes)
 
 
 def perplexity(count: int) -> float:
@@ -86,7 +114,7 @@ def _tsne(vectors: Vectors, seed: int) -> Points:
 def _umap(vectors: Vectors, seed: int) -> Points:
     with _umap_alone:
         neighbours = min(NEIGHBOURS, len(vectors) - 1)
-        start = pca(vectors).astype(np.float32)
+        start = _pca(vectors).points.astype(np.float32)
         model = import_module("umap").UMAP(
             n_neighbors=neighbours, metric="cosine", init=start, n_jobs=1, random_state=seed
         )

@@ -43,7 +43,13 @@ class TextSettings(ModelSettings):
     max_tokens: int = Field(default=300_000, ge=256)
     """Tokens of one request that go through the sentence model, at most."""
     max_cluster_texts: int = Field(default=5_000, ge=1)
-    """Texts of one clustering request, at most; t-SNE takes about 12 s for 5,000."""
+    """Texts of one clustering request, at most. For 5,000 the merge tree takes 200 MB, t-SNE about 12 s."""
+    max_clusterings: int = Field(default=100, ge=1)
+    """Clusterings that are kept to assign new texts, at most; another is answered 503."""
+    max_clustering_bytes: int = Field(default=16 << 20, ge=1)
+    """Bytes of each, at most: some 0.8 KB a text where texts are assigned by their neighbours or drawn by t-SNE."""
+    clusterings_keep_s: float = Field(default=86_400.0, gt=0)
+    """Seconds that a clustering is kept after its last use."""
     max_information_texts: int = Field(default=100_000, ge=1)
     """Texts of one information request, corpus included, at most."""
     max_words: int = Field(default=2_000_000, ge=1)

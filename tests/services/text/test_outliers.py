@@ -14,7 +14,7 @@ def test_distances_are_cosine_to_the_own_centre_and_of_noise_to_the_nearest() ->
     found = cluster(vectors, Options("hdbscan"))
     assert found.labels[-1] == NOISE
     expected = [1 - vectors[row].astype(float) @ found.centres[label] for row, label in enumerate(found.labels[:-1])]
-    distance = distances(vectors, found)
+    distance = distances(vectors, found.labels, found.centres)
     np.testing.assert_allclose(distance[:-1], expected, atol=1e-6)
     assert distance[-1] == pytest.approx(1 - (found.centres @ vectors[-1]).max(), abs=1e-6)
 
@@ -23,10 +23,10 @@ def test_limit_by_hand() -> None:
     found = cluster(blobs([6, 3], noise=0)[0], Options(k=2))
     # Median 3, deviations 2 1 0 0 1 6: their median is 1, in a normal distribution .6745 standard deviations.
     distance = np.array([1, 2, 3, 3, 4, 9, 9, 9, 9], dtype=float)
-    bounds = limits(distance, found)
+    bounds = limits(distance, found.labels, found.k)
     assert bounds[0] == pytest.approx(3 + 3.5 / 0.6745 * 1)
     assert bounds[1] == np.inf
-    assert beyond(distance, found, bounds) == [5]
+    assert beyond(distance, found.labels, bounds) == [5]
 
 
 @settings(max_examples=20, deadline=None)
@@ -34,8 +34,8 @@ def test_limit_by_hand() -> None:
 def test_outliers_are_the_farthest_of_their_cluster(seed: int, k: int) -> None:
     vectors = scattered(40, seed=seed)
     found = cluster(vectors, Options(k=k))
-    distance = distances(vectors, found)
-    flagged = beyond(distance, found, limits(distance, found))
+    distance = distances(vectors, found.labels, found.centres)
+    flagged = beyond(distance, found.labels, limits(distance, found.labels, found.k))
     for label in range(found.k):
         members = np.flatnonzero(found.labels == label)
         far = [row for row in members.tolist() if row in flagged]
@@ -46,6 +46,6 @@ def test_outliers_are_the_farthest_of_their_cluster(seed: int, k: int) -> None:
 def test_without_clusters_there_is_no_distance_and_all_are_noise() -> None:
     vectors = scattered(4)
     found = cluster(vectors, Options("hdbscan", min_cluster_size=3))
-    distance = distances(vectors, found)
+    distance = distances(vectors, found.labels, found.centres)
     assert np.isnan(distance).all()
-    assert beyond(distance, found, limits(distance, found)) == [0, 1, 2, 3]
+    assert beyond(distance, found.labels, limits(distance, found.labels, found.k)) == [0, 1, 2, 3]

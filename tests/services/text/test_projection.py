@@ -3,7 +3,7 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from services.text.embedder import Vectors
-from services.text.projection import Method, pca, project
+from services.text.projection import Method, among, on_plane, project
 from tests.services.text.blobs import blobs
 
 
@@ -11,7 +11,7 @@ def test_pca_is_the_plane_of_largest_spread() -> None:
     vectors, _ = blobs([9, 8, 7], noise=0.2)
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     singular = np.linalg.svd(centred, compute_uv=False)
-    points = pca(vectors)
+    points = project(vectors, "pca", seed=0).points
     np.testing.assert_allclose(np.linalg.norm(points, axis=0), singular[:2], rtol=1e-9)
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-12)
 
@@ -39,3 +39,24 @@ def test_tsne_keeps_neighbours_and_repeats_itself(count: int) -> None:
     assert one.method == "tsne"
     assert np.array_equal(one.points, two.points)
     assert trustworthiness(vectors, one.points, n_neighbors=3, metric="cosine") > 0.8
+
+
+def test_new_texts_fall_where_the_axes_put_them() -> None:
+    vectors = blobs([9, 8, 7], noise=0.2)[0]
+    found = project(vectors, "pca", seed=0)
+    assert found.axes is not None
+    np.testing.assert_allclose(on_plane(found.axes, vectors[5:9]), found.points[5:9], atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [10, 60])
+def test_new_texts_are_drawn_to_their_own_kind_each_for_itself(count: int) -> None:
+    vectors, truth = blobs([count // 2, count // 2], noise=0.1)
+    points = project(vectors, "tsne", seed=1).points
+    new, kinds = blobs([3, 2], seed=8, noise=0.1)
+    placed = among(new, vectors, points, seed=1)
+    assert np.array_equal(placed, among(new, vectors, points, seed=1))
+    middles = np.stack([points[np.array(truth) == kind].mean(axis=0) for kind in (0, 1)])
+    nearest = np.linalg.norm(placed[:, None] - middles, axis=2).argmin(axis=1)
+    assert nearest.tolist() == kinds
+    # Each alone ends where it ends among others: the others only share the rounding of a sum.
+    np.testing.assert_allclose(among(new[3:4], vectors, points, seed=1), placed[3:4], rtol=1e-3, atol=1e-3)
