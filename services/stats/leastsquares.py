@@ -181,11 +181,12 @@ def _centred(factor: Factor, kept: list[int], extra: FloatArray) -> Centred:
     k = len(kept)
     turn, r = np.linalg.qr(factor.r[:, [*kept, len(factor.r) - 1]])
     r_x, effects = r[:k, :k], r[:k, k]
-    gain, hat = solve_triangular(r_x, np.eye(k)), np.eye(k)
-    if extra.size and k:
+    if extra.size and k:  # r_x may be singular, the two together are not
         both_q, both_r = np.linalg.qr(np.vstack([r_x, extra[:, kept]]))
         gain = solve_triangular(both_r, both_q[:k].T)
         hat = both_q[:k] @ both_q[:k].T
+    else:
+        gain, hat = solve_triangular(r_x, np.eye(k)), np.eye(k)
     coef = gain @ effects
     left = np.concatenate([effects - hat @ effects, r[k:, k]])
     rows, centre = gain.copy(), factor.centre[kept]

@@ -51,7 +51,7 @@ def tetrachoric(tables: FloatArray, *, empty: float = EMPTY) -> Tetrachoric:
     """Of `tables` of counts (k, 4): neither, the first alone, the second alone, both; the order of the middle two does
     not matter. `empty` (0..1) is put in place of a cell without any, where no margin is."""
     tables = np.asarray(tables, dtype=np.float64)
-    parts = [_of(tables[i : i + _CHUNK], empty) for i in range(0, len(tables), _CHUNK)]
+    parts = [_of(tables[i : i + _CHUNK], empty) for i in range(0, max(1, len(tables)), _CHUNK)]
     return Tetrachoric(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 

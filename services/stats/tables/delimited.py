@@ -1,4 +1,5 @@
-"""CSV as RFC 4180 has it, its first line naming the columns."""
+"""CSV as RFC 4180 has it, its first line naming the columns. In a table of one column an empty line is a missing value,
+unless nothing follows; in others it is nothing."""
 
 import csv
 import io
@@ -23,13 +24,15 @@ class Delimited(Flat):
     """Read by pyarrow; where that refuses, once more line by line, to say which one is at fault."""
 
     def __init__(self, body: bytes, most: int) -> None:
-        self._body = body
+        self._body = body[: len(body.rstrip(b"\r\n")) + 1]
         self._most = most
+        self._one_column = False
         header = next(self._lines(), None)
         if header is None:
             raise Malformed("the table is empty; its first line must name the columns")
         self._header_lines, fields = header
         self.names = [name.strip() for name in fields]
+        self._one_column = len(self.names) == 1
         check_names(self.names, "line 1")
 
     def numbers(self, names: Sequence[str]) -> FloatArray:
@@ -54,7 +57,7 @@ class Delimited(Flat):
                 skip_rows=self._header_lines,
                 column_names=self.names,
             ),
-            parse_options=pyarrow.csv.ParseOptions(ignore_empty_lines=True),
+            parse_options=pyarrow.csv.ParseOptions(ignore_empty_lines=not self._one_column),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.float64()), include_columns=list(dict.fromkeys(names)),
                 null_values=list(MISSING),
@@ -62,13 +65,15 @@ class Delimited(Flat):
         )  # fmt: skip
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """The number of each line that holds anything, and its fields."""
+        """The number of each line that is one, and its fields."""
         text = io.TextIOWrapper(io.BytesIO(self._body), encoding="utf-8-sig", newline="")
         reader = csv.reader(text, strict=True)
         try:
             for row in reader:
                 if row:
                     yield reader.line_num, row
+                elif self._one_column:
+                    yield reader.line_num, [""]
         except csv.Error as error:
             raise Malformed(f"line {reader.line_num}: the table is not CSV as RFC 4180 has it: {error}") from None
         except UnicodeDecodeError as error:
@@ -77,8 +82,7 @@ class Delimited(Flat):
             ) from None
 
     def _line_by_line(self, names: Sequence[str]) -> FloatArray:
-        lines = self._lines()
-        next(lines)
+        lines = ((number, fields) for number, fields in self._lines() if number > self._header_lines)
         places = [(name, self.names.index(name)) for name in names]
         rows: list[list[float]] = []
         for line, fields in lines:

@@ -8,12 +8,15 @@ from itertools import accumulate, chain, pairwise
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from services.stats.columns import has_extremes
 from services.stats.tables.source import FloatArray, check_names, check_numbers, check_size, refuse_number
 from shared.errors import FieldError, Malformed, Unprocessable
 
 _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+LONGEST_TEXT = 1_000
+"""Bytes of a text that names a row. One text in a dictionary may stand for many rows."""
 DAY_S = 86_400.0
 READ = "numbers, booleans, decimals, dates, times and durations, as such or in a dictionary"
 _Types = pa.types
@@ -105,6 +108,9 @@ class Typed(ABC):
                 raise Unprocessable(f"column {name} is of type {column.type}; rows are named by text or integers")
             if column.null_count:
                 raise _refuse_row(name, len(texts) + int(np.argmax(column.is_null().to_numpy(False))), "is null")
+            words = column.dictionary if _Types.is_dictionary(column.type) else column
+            if is_text(words.type) and (pc.max(pc.binary_length(words)).as_py() or 0) > LONGEST_TEXT:
+                raise Unprocessable(f"column {name} has texts of more than {LONGEST_TEXT:,} bytes, too long for names")
             texts += column.cast(pa.string()).to_pylist()
         return texts
 
@@ -114,7 +120,7 @@ def reading(what: str) -> Iterator[None]:
     """Arrow's complaints as Malformed."""
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, IndexError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise Malformed(f"the body is no whole {what}: {said}") from None
 

@@ -32,6 +32,12 @@ def test_what_pyarrow_does_not_read_is_read_all_the_same() -> None:
     assert same(columns(b'a,b\n+1,"2"\n.5,\n'), a=[1, 0.5], b=[2, np.nan])
 
 
+def test_an_empty_line_is_a_missing_value_of_the_only_column() -> None:
+    assert same(columns(b"x\n1\n\n3\n\n\n"), x=[1, np.nan, 3])
+    assert same(columns(b"\r\n\r\nx\r\n\r\n+1\r\n\r\n3"), x=[np.nan, 1, np.nan, 3])
+    assert same(columns(b"x,y\n1,2\n\n3,4\n"), x=[1, 3], y=[2, 4])
+
+
 def test_every_digit_counts() -> None:
     values = np.random.default_rng(3).normal(size=2000) * 10.0 ** np.random.default_rng(4).integers(-100, 100, 2000)
     body = "x\n" + "\n".join(map(repr, values.tolist()))

@@ -174,3 +174,18 @@ def _arrays(source: Typed) -> None:
 def _texts(source: Typed) -> None:
     for name in source.textual:
         assert all(isinstance(each, str) for each in source.texts(name))
+
+
+def test_a_compressed_stream_may_not_unpack_to_more_than_its_values() -> None:
+    assert ArrowStream(arrow_bytes({"a": np.zeros(1000)}, compression="zstd"), 1000).numbers(["a"]).sum() == 0
+    text = pa.table({"a": [1.0], "s": ["x" * 1_000_000]})
+    with pytest.raises(TooLarge, match="unpacks to more"):
+        ArrowStream(arrow_bytes(text, compression="zstd"), 1000)
+    words = pa.table({"s": pa.array(["x" * 10_000] * 500).dictionary_encode()})
+    with pytest.raises(Unprocessable, match="too long for names"):
+        ArrowStream(arrow_bytes(words), 1000).texts("s")
+
+
+def test_an_arrow_file_is_told_from_a_stream() -> None:
+    with pytest.raises(Malformed, match="send the streaming format"):
+        ArrowStream(b"ARROW1\x00\x00" + b"\x00" * 50, 1000)
