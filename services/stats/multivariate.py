@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 
 from services.stats import (
+    chroma_answers,
+    chroma_routes,
     cluster_answers,
     cluster_routes,
     density_answers,
@@ -11,8 +13,8 @@ from services.stats import (
     factor_routes,
 )
 
-MODELS = {**factor_answers.MODELS, **density_answers.MODELS, **cluster_answers.MODELS}
+MODELS = {**factor_answers.MODELS, **density_answers.MODELS, **cluster_answers.MODELS, **chroma_answers.MODELS}
 
 router = APIRouter()
-for each in (factor_routes, density_routes, cluster_routes):
+for each in (factor_routes, density_routes, cluster_routes, chroma_routes):
     router.include_router(each.router)

@@ -36,14 +36,15 @@ def numbers(model: type[M]) -> Callable[[Request, WorkersDep], Awaitable[M]]:
         settings = request.app.state.settings
         most = settings.max_values if kind in _OBJECTS else settings.max_table_values
         if kind not in _BINARY:
-            _check_values(body, most)
+            check_values(body, most)
         reader = partial(parse, model, body) if kind == JSON else partial(parse_table, model, kind, body, query, most)
         return reader() if len(body) <= INLINE_BYTES and kind in _OBJECTS else await workers.run(reader)
 
     return read
 
 
-def _check_values(body: bytes, most: int) -> None:
+def check_values(body: bytes, most: int) -> None:
+    """Raises TooLarge for a text of more than `most` values, told by its commas and lines before it is parsed."""
     if len(body) > most and (count := body.count(b",") + body.count(b"\n") + 1) > most:
         raise TooLarge(f"the body has {count:,} values, more than the {most:,} that one request may have")
 
