@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisError
 
@@ -48,6 +50,12 @@ async def written(client: Redis) -> None:
                 await asyncio.sleep(WRITTEN_PAUSE_S)
             return
     log.warning("what was just stored may be lost if Redis dies now: it has not written for long", seconds=WRITTEN_S)
+
+
+def scripts(client: Redis, folder: Path, library: str = "") -> dict[str, AsyncScript]:
+    """The Lua scripts of a folder by their names, `library` before each; common.lua, part of libraries, is none."""
+    paths = [path for path in folder.glob("*.lua") if path.stem != "common"]
+    return {path.stem: client.register_script(f"{library}\n{path.read_text()}") for path in paths}
 
 
 @contextlib.contextmanager

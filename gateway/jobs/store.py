@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from gateway.jobs.job import FINAL, Answer, Fields, Request, Work, as_problem
 from gateway.jobs.settings import AcceptanceSettings
 from shared.errors import UpstreamFailed
-from shared.redis import written
+from shared.redis import scripts, written
 
 PREFIX = "vernier:jobs:"
 GROUP, CONSUMER = "workers", "worker"
@@ -44,12 +44,7 @@ class Store:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        common = (_LUA / "common.lua").read_text()
-        self._scripts = {
-            path.stem: redis.register_script(f"{common}\n{path.read_text()}")
-            for path in _LUA.glob("*.lua")
-            if path.stem != "common"
-        }
+        self._scripts = scripts(redis, _LUA, (_LUA / "common.lua").read_text())
 
     async def _run(self, name: str, *arguments: Any) -> Any:
         return await self._scripts[name](args=arguments)

@@ -18,6 +18,7 @@ from services.stats import (
     regression_answers,
     regression_routes,
     routes,
+    stream_routes,
 )
 from services.stats.aggregates.aggregate import KINDS, Aggregate
 from services.stats.kalman_schemas import KalmanFitRequest, KalmanRequest
@@ -26,6 +27,8 @@ from services.stats.regression_schemas import PredictionRequest, RegressionReque
 from services.stats.schemas import CovarianceRequest, TrendRequest
 from services.stats.settings import StatsSettings
 from services.stats.store import Store
+from services.stats.streams.keeping import Streams
+from services.stats.streams.store import Store as StreamStore
 from shared import redis
 from shared.app import App
 from shared.app import create_app as create_shared_app
@@ -41,6 +44,7 @@ def create_app(settings: StatsSettings) -> App:
         warm_up()
         client = redis.connect(settings.redis_url, timeout_s=settings.redis_timeout_s) if settings.redis_url else None
         keeping = app.state.keeping = Keeping(None if client is None else _store(client, settings), app.state.workers)
+        app.state.streams = Streams(None if client is None else _stream_store(client, settings), app.state.workers)
         app.state.health.loaded(
             {
                 **answers.MODELS,
@@ -65,6 +69,7 @@ def create_app(settings: StatsSettings) -> App:
             regression_routes.router,
             routes.router,
             kalman_routes.router,
+            stream_routes.router,
             aggregate_routes.router,
             multivariate.router,
         ],
@@ -78,6 +83,15 @@ def _store(client: Redis, settings: StatsSettings) -> Store:
         most=settings.max_aggregates,
         keep_s=settings.idempotency_s,
         most_keys=settings.max_idempotency_keys,
+        replicas=settings.redis_replicas,
+    )
+
+
+def _stream_store(client: Redis, settings: StatsSettings) -> StreamStore:
+    return StreamStore(
+        client,
+        most=settings.max_streams,
+        remembered=settings.stream_remembered,
         replicas=settings.redis_replicas,
     )
 

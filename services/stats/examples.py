@@ -142,3 +142,12 @@ KALMAN_FIT: dict[str, Any] = {
     "The Nile's level": {key: value for key, value in next(iter(KALMAN.values())).items() if key in ("z", "model")}
 }
 KALMAN_TABLE = "time,z\n0,0.1\n0.5,1.1\n1,\n1.4,2.9\n2,4.2\n2.5,5.0\n"
+
+STREAM: dict[str, Any] = {
+    "A range that is measured every second or so": {"model": "velocity", "q": 0.1, "r": 0.05, "gate": 0.999},
+    "A level, forgotten after a day of silence": {"model": "level", "q": 1469.1, "r": 15099, "ttl_s": 86400},
+}
+OBSERVATIONS: dict[str, Any] = {
+    "Three, one of them missing": {"time": [0, 0.5, 1.0], "z": [0.1, 1.1, None]},
+}
+OBSERVATIONS_TABLE = "time,z\n0,0.1\n0.5,1.1\n1,\n"

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtri
 
-from services.stats.kalman.filtering import Estimates, Way, estimate
+from services.stats.kalman.filtering import Estimates, Way, estimate, threshold
 from services.stats.kalman.fitting import Fit, fit, least_measurements
 from services.stats.kalman.step import FloatArray
 from services.stats.kalman_schemas import KalmanFitRequest, KalmanRequest
@@ -66,11 +64,6 @@ def fit_answer(body: KalmanFitRequest, check: Callable[[], None], report: Callab
     facts = {"q": fitted.q, "r": fitted.r}
     said = [*_fit_warnings(motion, fitted, z, names), *_warnings(motion, found, names)]
     return _answer(motion, names, found, facts, said)
-
-
-def threshold(gate: float | None) -> float:
-    """The NIS above which a measurement is beyond the share `gate` of what is expected."""
-    return inf if gate is None else float(chdtri(1, 1 - gate))
 
 
 def _series(

@@ -27,8 +27,8 @@ Gate = Annotated[
         "the NIS: 0.99 leaves out those above 6.63; null takes all",
     ),
 ]
-_KIND = "What wanders: the level, its rate of change, or the rate of change of that"
-_NOISE = (
+KIND = "What wanders: the level, its rate of change, or the rate of change of that"
+NOISE = (
     "What q is. `continuous`: the spectral density of the white noise that drives the last derivative, in unit^2 / "
     "time^(2n - 1) for n components; `discrete`: the variance of an acceleration (of an increment of the acceleration) "
     "that is constant within each step; a level has the continuous form only"
@@ -100,8 +100,8 @@ class KalmanRequest(TableBody):
 
     z: OneOrNamed = Field(description=_Z)
     time: Column | None = Field(None, description=_TIME)
-    model: Kind = Field("velocity", description=_KIND)
-    noise: Noise = Field("continuous", description=_NOISE)
+    model: Kind = Field("velocity", description=KIND)
+    noise: Noise = Field("continuous", description=NOISE)
     q: Strength = Field(description="Strength of the noise that moves the state: one number, or one by id")
     r: Variance = Field(description="Variance of a measurement: one number, one by id, or one a time")
     gate: Gate = None
@@ -115,8 +115,8 @@ class KalmanFitRequest(TableBody):
 
     z: OneOrNamed = Field(description=_Z)
     time: Column | None = Field(None, description=_TIME)
-    model: Kind = Field("velocity", description=_KIND)
-    noise: Noise = Field("continuous", description=_NOISE)
+    model: Kind = Field("velocity", description=KIND)
+    noise: Noise = Field("continuous", description=NOISE)
     q: Q | None = Field(None, description="Given, it is kept, and r alone is found")
     r: R | None = Field(None, description="Given, it is kept, and q alone is found")
 

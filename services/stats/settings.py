@@ -21,13 +21,18 @@ class StatsSettings(Settings):
     """Values of one table as CSV, Arrow or Parquet, at most, 8 bytes each: told by its lines or by what it says of
     itself, before anything is allocated. It may unpack to 16 bytes for each of them."""
     redis_timeout_s: float = Field(default=2.0, gt=0)
-    """Seconds that a request about an aggregate waits for Redis, before it is answered 503."""
+    """Seconds that a request about an aggregate or a stream waits for Redis, before it is answered 503."""
     redis_replicas: int = Field(default=0, ge=0)
     """Replicas of Redis that must have a batch before it is acknowledged, so that it survives a failover to one of
-    them; with fewer it is answered 503, and may be sent again with its Idempotency-Key."""
+    them; with fewer it is answered 503, and may be sent again: with its Idempotency-Key, or to a stream as it is."""
     max_aggregates: int = Field(default=10_000, ge=1)
     """Aggregates that are kept, at most; another is answered 503."""
     idempotency_s: float = Field(default=86_400.0, gt=0)
     """Seconds for which an Idempotency-Key of an aggregate counts once."""
     max_idempotency_keys: int = Field(default=100_000, ge=1)
     """Such keys kept of one aggregate, at most, some 200 bytes each; a batch with another one is answered 503."""
+    max_streams: int = Field(default=10_000, ge=1)
+    """Kalman streams that are kept, at most; another is answered 503."""
+    stream_remembered: int = Field(default=500, ge=1, le=100_000)
+    """Observations that a stream remembers with their answers, to know those that are sent again, some 80 bytes each;
+    a batch may have as many."""

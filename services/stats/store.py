@@ -4,27 +4,19 @@ An aggregate is a few shards, each a merged state (`base`) and the states that c
 one of them, and all of them are merged when it is read. A batch is one step of Redis: its key is looked up and noted
 and its state appended, or nothing is. Appending reads nothing first, so that writers do not wait for one another; now
 and then one of them merges its shard's tail into its base, which takes effect only if no other process of that shard
-did. Nothing expires by Redis's own means, keys and aggregates with a time to live included, so that it never makes room
-by them.
+did.
 """
 
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from shared.redis import written
+from services.stats.kept import Kept
 
 SHARDS = 8
 """What the writers of one aggregate are spread over. More cost each reader the merge of one more state."""
-REPLICATED_S = 1.0
-"""Replicas have so long to say that they have a batch."""
-_LUA = Path(__file__).parent / "lua"
-
-Created = Literal["created", "same", "other", "full"]
 Appended = Literal["added", "repeated", "other", "crowded", "unknown", "changed"]
 
 
@@ -76,11 +68,7 @@ class Outcome:
     size: int
 
 
-class NotReplicated(RedisError):
-    """What was written may be lost if the primary dies now."""
-
-
-class Store:
+class Store(Kept):
     """Its methods raise what `shared.redis.Failure` lists."""
 
     def __init__(
@@ -93,43 +81,10 @@ class Store:
         replicas: int = 0,
         shard: int | None = None,
     ) -> None:
-        """`replicas`: how many must have what is written before its method returns; else it raises NotReplicated.
-        `shard`: the one that is written to; drawn by chance where it is not said."""
-        self._redis = redis
-        self._most, self._keep_s, self._most_keys = most, keep_s, most_keys
-        self._replicas = replicas
+        """`replicas` as of Kept. `shard`: the one that is written to; drawn by chance where it is not said."""
+        super().__init__(redis, "aggregates", most=most, replicas=replicas, head=f"local SHARDS = {SHARDS}")
+        self._keep_s, self._most_keys = keep_s, most_keys
         self._shard = secrets.randbelow(SHARDS) if shard is None else shard
-        common = f"local SHARDS = {SHARDS}\n{(_LUA / 'common.lua').read_text()}"
-        self._scripts = {
-            path.stem: redis.register_script(f"{common}\n{path.read_text()}")
-            for path in _LUA.glob("*.lua")
-            if path.stem != "common"
-        }
-
-    async def _run(self, name: str, *arguments: Any) -> Any:
-        return await self._scripts[name](args=arguments)
-
-    async def _write(self, name: str, *arguments: Any) -> Any:
-        """As `_run`, and what it wrote is in the hands of the system and of the replicas: Redis may die then."""
-        if not self._replicas:
-            found = await self._run(name, *arguments)
-        else:
-            async with self._redis.client() as connection:  # WAIT is for what its own connection saw written
-                found = await self._scripts[name](args=arguments, client=connection)
-                reached = await connection.wait(self._replicas, int(REPLICATED_S * 1000))
-            if reached < self._replicas:
-                raise NotReplicated(f"{reached} replicas have what was written, not {self._replicas}")
-        await written(self._redis)
-        return found
-
-    async def create(self, id: str, definition: bytes, ttl_s: float | None = None) -> Created:
-        """Of one that there is with this definition, the time to live is set anew."""
-        ttl = "" if ttl_s is None else repr(ttl_s)
-        found = await self._write("create", id, definition, secrets.token_hex(8), self._most, ttl)
-        return cast(Created, found.decode())
-
-    async def definition(self, id: str) -> bytes | None:
-        return cast(bytes | None, await self._run("definition", id))
 
     async def read(self, id: str) -> Stored | None:
         return await self._read(id, "")
@@ -156,6 +111,3 @@ class Store:
         (shard,) = own.shards
         tail = len(shard.tail), sum(map(len, shard.tail))
         return bool(await self._run("settle", id, own.token, self._shard, shard.merges, base, *tail))
-
-    async def remove(self, id: str) -> bool:
-        return bool(await self._write("remove", id))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from shared.redis import written
+from shared.redis import scripts, written
 
 _LUA = Path(__file__).parent
 
@@ -24,7 +24,7 @@ class Outbox:
     def __init__(self, redis: Redis, prefix: str, *, items: int, size: int) -> None:
         self._redis, self._prefix = redis, prefix
         self._items, self._size = items, size
-        self._scripts = {path.stem: redis.register_script(path.read_text()) for path in _LUA.glob("*.lua")}
+        self._scripts = scripts(redis, _LUA)
 
     async def _run(self, name: str, *arguments: Any) -> Any:
         return await self._scripts[name](args=[self._prefix, *arguments])

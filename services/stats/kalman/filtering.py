@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtri
 
 from services.stats.kalman.filter import run_ends, run_filter
 from services.stats.kalman.smoother import run_smoother
@@ -180,6 +181,11 @@ class _Ready:
         ends = unknown(series, motion.size, unit) if states is None else states.copy()
         given = (np.ascontiguousarray(z), np.ascontiguousarray(variances), steps.f, steps.q, steps.at, scale)
         return cls(given, ends, np.zeros((series, SUMS)), unit)
+
+
+def threshold(gate: float | None) -> float:
+    """The NIS above which a measurement is beyond the share `gate` of what is expected; infinite where None."""
+    return inf if gate is None else float(chdtri(1, 1 - gate))
 
 
 def median_step(time: FloatArray) -> float:

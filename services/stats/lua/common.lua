@@ -1,4 +1,4 @@
-local P = 'vernier:aggregates:'
+-- things with a definition and, where one is asked for, a time to live; before it stand P, where they lie, and keys_of
 local EXPIRING = P .. ':expiring' -- no id begins with a colon
 
 local function now()
@@ -6,19 +6,10 @@ local function now()
   return tonumber(t[1]) + tonumber(t[2]) / 1e6
 end
 
--- shard 0 has the plain name
-local function part(name, shard)
-  return tonumber(shard) == 0 and name or name .. ':' .. shard
-end
-
 local function forget(id)
-  local keys = {P .. id, P .. id .. ':keys', P .. id .. ':meant'}
-  for shard = 0, SHARDS - 1 do
-    keys[#keys + 1] = P .. id .. part(':tail', shard)
-  end
   redis.call('SREM', P, id)
   redis.call('ZREM', EXPIRING, id)
-  return redis.call('DEL', unpack(keys))
+  return redis.call('DEL', unpack(keys_of(id)))
 end
 
 -- false where there is none, or its time is over

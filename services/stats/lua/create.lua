@@ -1,4 +1,4 @@
--- id, definition, a token of its own, the most aggregates there may be, seconds to live after the last addition or ''
+-- id, definition, a token of its own, the most there may be, seconds to live after the last addition or ''
 local id, definition, token, most, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local key = P .. id
 sweep()
