@@ -2,7 +2,7 @@
 
 import structlog
 
-from services.text.app import check_models, create_app
+from services.text.app import create_app
 from services.text.settings import TextSettings
 from shared.app import App
 from shared.onnx import ModelError
@@ -11,11 +11,10 @@ from shared.server import main
 
 def create(settings: TextSettings) -> App:
     try:
-        check_models(settings)
+        return create_app(settings)
     except ModelError as error:
         structlog.get_logger().error("cannot start", reason=str(error))
         raise SystemExit(1) from None
-    return create_app(settings)
 
 
 if __name__ == "__main__":

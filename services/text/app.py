@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from threadpoolctl import threadpool_limits
 
 from services.text import cluster_routes, clustering_routes, corpus_routes, information_routes, model, routes, tei
+from services.text.choice import choose
 from services.text.corpora import Corpora
 from services.text.corpus_store import CorpusStore, Limits
 from services.text.direct import DirectEmbeddings
 from services.text.keeping import Bounds, Shelf
-from services.text.precision import OfPrecision, fastest
 from services.text.serving import TextEmbedding
 from services.text.sessions import routes as session_routes
 from services.text.settings import TextSettings
@@ -23,39 +23,16 @@ from shared import redis
 from shared.app import App
 from shared.app import create_app as create_shared_app
 from shared.inference.routes import inference_router, install
-from shared.onnx import ModelError, describe
 from shared.repository import Repository
-from shared.repository.folders import Folders
 from shared.service import ServiceClient
-from shared.versions import VersionPolicy
 
 SUMMARY = "Sentence vectors, groups of statements, and how much each says"
 
 
-def policy_of(settings: TextSettings) -> VersionPolicy:
-    if settings.model_versions != "latest":
-        return VersionPolicy(settings.model_versions)
-    if settings.precision == "auto":
-        return OfPrecision(fastest(settings.execution), otherwise=True)
-    return OfPrecision(settings.precision, otherwise=False)
-
-
-def check_models(settings: TextSettings) -> None:
-    """Raises ModelError, which says how the folder is built, where it is not there or not described."""
-    try:
-        there = Folders(settings.models).versions(model.MODEL_NAME)
-        chosen = policy_of(settings).select(there)
-        if not chosen:
-            wanted = f"{model.MODEL_NAME}, {policy_of(settings).text}"
-            raise ModelError(f"no model in {settings.models} is {wanted}; there are: {', '.join(there) or 'none'}")
-        for version in chosen:
-            describe(settings.models / model.MODEL_NAME / version)
-    except ModelError as error:
-        command = f"python -m services.text.build_model --out {settings.models}"
-        raise ModelError(f"{error}; build it by `{command}`") from None
-
-
 def create_app(settings: TextSettings) -> App:
+    """Raises ModelError, which says what is missing, where there is no model to serve."""
+    found = choose(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Requests run side by side on the process's own threads; a library's threads on top would only contend.
@@ -76,7 +53,7 @@ def create_app(settings: TextSettings) -> App:
         state.corpora = Corpora(_store(state.redis, settings), state.workers, settings.ready_words)
         state.trends = Trends(ServiceClient(settings.stats_url))
         state.repository = Repository(
-            settings.models, build, health=state.health, metrics=state.metrics, policy=policy_of(settings)
+            found.folder, build, health=state.health, metrics=state.metrics, policy=found.policy
         )
         try:
             await state.repository.start((model.MODEL_NAME,))
@@ -85,6 +62,7 @@ def create_app(settings: TextSettings) -> App:
             yield
         finally:
             await state.repository.aclose()
+            found.close()
             await state.trends.aclose()
             if vectors is not None:
                 await vectors.aclose()

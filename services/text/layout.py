@@ -28,8 +28,9 @@ class Layout:
 
 def read_layout(folder: Path) -> Layout:
     """Raises WrongFile, which says what is missing or cannot be run here."""
-    config = _json(folder, "config.json")
-    modules = [each["type"].rpartition(".")[2] for each in _json(folder, "modules.json", optional=True) or ()]
+    config = _json(folder, "config.json", dict)
+    listed = _json(folder, "modules.json", list, optional=True) or ()
+    modules = [str(each.get("type")).rpartition(".")[2] for each in listed]
     if unknown := [each for each in modules if each not in MODULES]:
         raise WrongFile(f"{folder / 'modules.json'} has the module {unknown[0]}; {', '.join(sorted(MODULES))} are run")
     sizes = {name: config.get(name) for name in ("num_hidden_layers", "num_attention_heads", "hidden_size")}
@@ -47,7 +48,7 @@ def read_layout(folder: Path) -> Layout:
 def read_folder(folder: Path) -> Source:
     """A BERT encoder with its weights. Raises WrongFile."""
     layout = read_layout(folder)
-    config = _json(folder, "config.json")
+    config = _json(folder, "config.json", dict)
     if layout.kind != "bert" or config.get("hidden_act", "gelu") != "gelu":
         found = f"a {layout.kind} encoder with {config.get('hidden_act', 'gelu')}"
         raise WrongFile(f"{folder} has {found}; graphs are written for bert with gelu (give its model.onnx instead)")
@@ -73,7 +74,7 @@ def _check_tensors(tensors: Tensors, layout: Layout, folder: Path) -> None:
 
 
 def _pooling(folder: Path) -> Pooling:
-    config = _json(folder, "1_Pooling/config.json", optional=True) or {"pooling_mode_mean_tokens": True}
+    config = _json(folder, "1_Pooling/config.json", dict, optional=True) or {"pooling_mode_mean_tokens": True}
     chosen = [name for name, on in config.items() if name.startswith("pooling_mode_") and on]
     if chosen == ["pooling_mode_mean_tokens"]:
         return "mean"
@@ -83,20 +84,25 @@ def _pooling(folder: Path) -> Pooling:
 
 
 def _max_tokens(folder: Path, config: dict[str, Any]) -> int:
-    said = (_json(folder, "sentence_bert_config.json", optional=True) or {}).get("max_seq_length")
-    most = said or config.get("max_position_embeddings", 512)
+    said = (_json(folder, "sentence_bert_config.json", dict, optional=True) or {}).get("max_seq_length")
+    # RoBERTa counts its positions from 2.
+    spare = 2 if str(config.get("model_type", "")).endswith("roberta") else 0
+    most = said or config.get("max_position_embeddings", 512) - spare
     if not isinstance(most, int) or most < 3:
         raise WrongFile(f"{folder} allows {most!r} tokens a text; at least 3 are needed, [CLS] and [SEP] among them")
     return most
 
 
-def _json(folder: Path, name: str, *, optional: bool = False) -> Any:
+def _json(folder: Path, name: str, kind: type, *, optional: bool = False) -> Any:
     if optional and not (folder / name).is_file():
         return None
     try:
-        return json.loads(_bytes(folder, name))
+        content = json.loads(_bytes(folder, name))
     except ValueError as error:
         raise WrongFile(f"{folder / name} is no JSON: {error}") from None
+    if not isinstance(content, kind):
+        raise WrongFile(f"{folder / name} must be a JSON {'object' if kind is dict else 'array'}")
+    return content
 
 
 def _bytes(folder: Path, name: str) -> bytes:

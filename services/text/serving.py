@@ -112,6 +112,9 @@ class TextEmbedding:
         """Raises ModelError for a folder that holds no such model."""
         embedder = Embedder.load(folder, tokens_per_run=settings.tokens_per_run, providers=settings.execution)
         try:
+            width = embedder.run(embedder.prepare(WARM_UP[:1]).distinct).shape[1] - 1
+            if width != embedder.dimensions:
+                raise ModelError(f"the graph in {folder} has {width} dimensions, its card says {embedder.dimensions}")
             embedder.embed(WARM_UP)
         except FAULTS as error:
             raise ModelError(f"the graph in {folder} does not run: {error}") from None

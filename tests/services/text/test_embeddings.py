@@ -68,6 +68,11 @@ def test_dimensions_are_cut_then_brought_to_length_1(client: httpx.Client, text_
     assert np.array_equal(np.float32(same), whole)
 
 
+def test_every_item_says_its_tokens_and_whether_it_was_cut(stock: openai.OpenAI) -> None:
+    data = stock.embeddings.create(model="text-embedding", input=TEXTS).data
+    assert [(each.tokens, each.truncated) for each in data] == [(9, False), (3, False), (256, True)]  # type: ignore[attr-defined]
+
+
 def test_truncation_is_said(client: httpx.Client, text_url: str) -> None:
     assert post(client, text_url, {"input": [*TEXTS, "word " * 500]}).headers["x-truncated"] == "2"
     assert "x-truncated" not in post(client, text_url, {"input": TEXTS[:2]}).headers
@@ -91,6 +96,12 @@ def test_every_statement_of_a_debate(
         ({}, 400, "input", "required"),
         ({"input": ""}, 400, "input", "input 0 is empty"),
         ({"input": ["a", " \u200b"]}, 400, "input", "input 1 is empty"),
+        (
+            {"input": ["", "a", " ", "b", "\t"]},
+            400,
+            "input",
+            "3 of the 5 inputs are empty",
+        ),
         ({"input": []}, 400, "input", "non-empty"),
         ({"input": None}, 400, "input", "string"),
         ({"input": {"a": 1}}, 400, "input", "string"),

@@ -182,6 +182,16 @@ async def test_inference_refuses_what_is_no_text(watched: Watched) -> None:
     assert not watched.ran
 
 
+async def test_blank_texts_may_be_passed_over(watched: Watched, exact: Embedder) -> None:
+    async with serving(watched) as served:
+        outputs = await served.infer({"text": of_texts(["a cat", " ", "a dog", ""])}, {"skip_blank": True})
+        with pytest.raises(Malformed, match="skip_blank must be true or false"):
+            await served.infer({"text": of_texts(["a"])}, {"skip_blank": "yes"})
+    near(outputs["embedding"][[0, 2]], exact.embed(["a cat", "a dog"]))
+    assert not outputs["embedding"][[1, 3]].any()
+    assert outputs["tokens"].tolist() == [4, 0, 4, 0]
+
+
 def test_a_folder_without_a_tokenizer_is_no_model(model_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
