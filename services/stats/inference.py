@@ -103,7 +103,8 @@ def infer(
     advice: str | None = "",
 ) -> Regression:
     """What a least squares solution over `n` points says; `advice` as for `column_warnings`."""
-    rank, rss, tss, parameters = len(solution.kept), solution.rss, solution.tss, solution.parameters
+    rank, parameters = len(solution.kept), solution.parameters
+    rss, tss = (each if math.isfinite(each) else math.nan for each in (solution.rss, solution.tss))
     df, df_model = _whole(n - parameters), rank - int(intercept)
     variance = rss / df if df > 0 else math.nan
     f = (tss - rss) / df_model / variance if df_model and variance > 0 and parameters == rank else math.nan
@@ -119,7 +120,7 @@ def infer(
         adj_r2=1 - (1 - r2) * (n - int(intercept)) / df if df > 0 else math.nan,
         sigma=sigma,
         f=errors.f,
-        f_p=float(fdtrc(df_model, df, errors.f)) if math.isfinite(errors.f) else math.nan,
+        f_p=float(fdtrc(df_model, df, errors.f)) if not math.isnan(errors.f) else math.nan,
         df=df,
         rank=rank,
         condition=solution.condition,
@@ -128,7 +129,7 @@ def infer(
         bic=math.log(n) * parameters - 2 * loglik,
         loglik=loglik,
         n=n,
-        warnings=_warnings(solution, names, df, advice),
+        warnings=[*_warnings(solution, names, df, advice), *_undefined(solution, names, errors)],
     )
 
 
@@ -171,6 +172,18 @@ def _warnings(solution: Solution, names: Sequence[str], df: float, advice: str |
         warnings.append("the fit leaves no residual: t, p, f, aic and bic are not defined")
     if solution.tss == 0:
         warnings.append("y does not vary: r2 is not defined")
+    return warnings
+
+
+def _undefined(solution: Solution, names: Sequence[str], errors: Errors) -> list[str]:
+    """What is null although there are residuals."""
+    warnings = []
+    if still := [names[j] for j in solution.kept if errors.se[j] == 0 and solution.rss > 0]:
+        warnings.append(f"the coefficient of {', '.join(still)} cannot vary: t and p are not defined")
+    if not math.isfinite(solution.rss + solution.tss):
+        warnings.append("the sums of squares are beyond the range of a double: use smaller units or weights")
+    if math.isinf(errors.f):
+        warnings.append("f is beyond the range of a double, null here")
     return warnings
 
 

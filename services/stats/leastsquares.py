@@ -85,8 +85,8 @@ class Solution:
     `coef` and `unit_se` (the square roots of the diagonal of (X'WX)^-1) have one entry a column of the design, NaN
     where the column was dropped; `rss` is the weighted residual sum of squares, `tss` the weighted total sum of
     squares (about the weighted mean when there is an intercept, about zero else); `kept` are the columns used;
-    `condition` is the ratio of the extreme singular values of the kept columns, each scaled to unit length.
-    `parameters` is the trace of the hat matrix: as many as are kept, less by a penalty.
+    `condition` is the ratio of the extreme singular values of the kept columns, each scaled to unit length, with the
+    rows of a penalty among them. `parameters` is the trace of the hat matrix: as many as are kept, less by a penalty.
     """
 
     coef: FloatArray
@@ -171,7 +171,7 @@ def solve_factor(factor: Factor, *, penalty: float = 0.0) -> Solution:
         rss=float(centred.left @ centred.left * scale),
         tss=float(about @ about * scale),
         kept=kept,
-        condition=condition_number(shifted[:, kept]),
+        condition=condition_number(np.vstack([shifted, extra])[:, kept]),
         parameters=float(np.trace(centred.hat)) if penalty else float(len(kept)),
         centred=centred,
     )
@@ -181,12 +181,8 @@ def _centred(factor: Factor, kept: list[int], extra: FloatArray) -> Centred:
     k = len(kept)
     turn, r = np.linalg.qr(factor.r[:, [*kept, len(factor.r) - 1]])
     r_x, effects = r[:k, :k], r[:k, k]
-    if extra.size and k:  # r_x may be singular, the two together are not
-        both_q, both_r = np.linalg.qr(np.vstack([r_x, extra[:, kept]]))
-        gain = solve_triangular(both_r, both_q[:k].T)
-        hat = both_q[:k] @ both_q[:k].T
-    else:
-        gain, hat = solve_triangular(r_x, np.eye(k)), np.eye(k)
+    own_q, both_r = _with_penalty(r_x, extra[:, kept]) if extra.size and k else (np.eye(k), r_x)
+    gain, hat = solve_triangular(both_r, own_q.T), own_q @ own_q.T
     coef = gain @ effects
     left = np.concatenate([effects - hat @ effects, r[k:, k]])
     rows, centre = gain.copy(), factor.centre[kept]
@@ -213,6 +209,17 @@ def _centred(factor: Factor, kept: list[int], extra: FloatArray) -> Centred:
         q=q,
         residuals=residuals,
     )
+
+
+def _with_penalty(r: FloatArray, extra: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The QR factors of both, one below the other, of the orthonormal one the rows of `r`. The largest rows stand
+    first, which keeps the digits of those that are far smaller (Cox and Higham 1998)."""
+    rows = np.vstack([r, extra])
+    order = np.argsort(-np.abs(rows).max(axis=1), kind="stable")
+    q, both = np.linalg.qr(rows[order])
+    back = np.empty_like(q)
+    back[order] = q
+    return back[: len(r)], both
 
 
 def independent_columns(columns: FloatArray, lengths: FloatArray, *, rows: int) -> list[int]:
@@ -245,7 +252,8 @@ def condition_number(factor: FloatArray) -> float:
     """The 2-norm condition number of `factor` (a matrix, or its R factor) with its columns at unit length."""
     if factor.shape[1] == 0:
         return 1.0
-    singular = np.linalg.svd(factor / np.linalg.norm(factor, axis=0), compute_uv=False)
+    lengths = np.linalg.norm(factor, axis=0)
+    singular = np.linalg.svd(factor / np.where(lengths > 0, lengths, 1.0), compute_uv=False)
     return float(singular[0] / singular[-1]) if singular[-1] > 0 else float("inf")
 
 

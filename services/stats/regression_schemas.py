@@ -114,7 +114,9 @@ class RegressionAnswer(FitFacts):
     f_p: Number
     df: int | float = Field(description="Residual degrees of freedom: points less rank; of ridge less the hat's trace")
     rank: int
-    condition: Number = Field(description="Of the kept columns scaled to unit length, the constant among them")
+    condition: Number = Field(
+        description="Of the kept columns scaled to unit length, the constant and the rows of ridge's penalty among them"
+    )
     dropped: list[str] = Field(description="Columns that are linear combinations of those before them")
     aic: Number = Field(description="As statsmodels: the variance is not counted as a parameter; of ols and ridge")
     bic: Number

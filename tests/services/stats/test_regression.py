@@ -218,8 +218,15 @@ def test_ridge_without_a_penalty_is_least_squares_and_with_one_keeps_every_colum
     twice = regression.fit([x[0], x[0]], y, method="ridge", alpha=1.0)
     assert twice.dropped == []
     assert twice.coef[1] == pytest.approx(twice.coef[2], rel=1e-10)
+    for value in (0.0, 7.3):
+        constant = regression.fit([x[0], np.full(40, value)], y, method="ridge", alpha=1.0)
+        assert (constant.dropped, constant.coef[2]) == ([], 0.0)
+        assert any("x2 cannot vary" in warning for warning in constant.warnings)
     heavy = regression.fit(x, y, method="ridge", alpha=1e12)
     np.testing.assert_allclose(heavy.coef, [y.mean(), 0, 0, 0], atol=1e-9)
+    heaviest = regression.fit(x, y, method="ridge", alpha=1e150)
+    along = np.array([(each - each.mean()) @ y for each in x]) / 1e150
+    np.testing.assert_allclose(heaviest.coef[1:], along, rtol=1e-10)
     robust = regression.fit(x, y, method="ridge", alpha=3.0, covariance="HC3")
     assert np.isfinite(robust.se).all()
 
@@ -240,3 +247,11 @@ def test_options_that_do_not_go_together() -> None:
         with pytest.raises(Unprocessable) as caught:
             regression.fit(x, y, **options)
         assert [each.pointer for each in caught.value.errors] == [pointer]
+
+
+def test_sums_of_squares_beyond_the_range_are_said_to_be() -> None:
+    x = np.arange(5.0)
+    found = regression.fit([x], np.array([1e100, 4, 6, 8, 10]), weights=np.array([1, 1, 1, 1e150, 1e150]))
+    assert np.isfinite(found.coef).all()
+    assert np.isnan([found.sigma, found.r2, *found.se, *found.t]).all()
+    assert any("sums of squares are beyond" in warning for warning in found.warnings)
