@@ -53,6 +53,7 @@ by one. 409 while the job has not ended, and when it was cancelled.""",
     response_class=Response,
     responses={
         200: {"description": "The answer of the operation that was asked for", "content": {"*/*": {}}},
+        201: {"description": "The same, of one that made something to be kept", "content": {"*/*": {}}},
         "default": {"description": "The refusal of the operation that was asked for", "content": {MEDIA_TYPE: {}}},
         **problems(404, 409),
     },

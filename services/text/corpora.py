@@ -96,14 +96,9 @@ class Corpora:
         found, figures = await self._workers.run(_described, documents)
         return Look(id, known.grows, found, figures)
 
-    async def reference(
-        self, id: str, method: Method, most_words: int, check: Callable[[], None]
-    ) -> tuple[Reference, bool]:
-        """Ready to judge by, and whether it stays as it is. Raises TooLarge for more than `most_words`, and
-        Unprocessable where the corpus has no word."""
+    async def reference(self, id: str, method: Method, check: Callable[[], None]) -> tuple[Reference, bool]:
+        """Ready to judge by, and whether it stays as it is. Raises Unprocessable where the corpus has no word."""
         known = await self._known(id)
-        if known.words > most_words:
-            raise TooLarge(f"corpus {id} has {known.words:,} words, more than the {most_words:,} of such a request")
         background = method.background and method.background.name
         key = (id, known.token, known.texts, method.estimator, method.smoothing, background, method.weight)
         if (ready := self._ready.get(key)) is not None:

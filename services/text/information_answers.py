@@ -59,13 +59,10 @@ def method_of(body: ScoringRequest) -> Method:
     return Method(body.estimator, body.smoothing, background, body.background_weight)
 
 
-def most_words(body: ScoringRequest, settings: TextSettings) -> int:
-    return settings.max_ngram_words if body.estimator == "ngram" else settings.max_words
-
-
-def documents_of(texts: Sequence[str], most: int) -> list[list[str]]:
+def documents_of(texts: Sequence[str], most: int, held: int = 0) -> list[list[str]]:
+    """Of a request that may have `most` words and has `held` elsewhere."""
     try:
-        return counted_documents(texts, most)
+        return counted_documents(texts, most - held)
     except TooManyWords:
         raise TooLarge(f"more than the {most:,} words that one request may have, corpus included") from None
 
@@ -79,13 +76,12 @@ def referred(corpus: Sequence[Document], method: Method, pointer: str, check: Ch
 
 def score(body: ScoringRequest, settings: TextSettings, check: Check) -> Scored:
     """Against the texts of the request itself."""
-    most = most_words(body, settings)
-    documents = documents_of(body.texts, most)
+    documents = documents_of(body.texts, settings.max_words)
     method = method_of(body)
     if body.corpus is None:
         reference = referred(documents, method, "/texts", check, own=True)
         return _scored(body, reference, reference.score_own(check))
-    corpus = documents_of(body.corpus, most - sum(map(len, documents)))
+    corpus = documents_of(body.corpus, settings.max_words, sum(map(len, documents)))
     return score_against(body, documents, referred(corpus, method, "/corpus", check, own=False), check)
 
 

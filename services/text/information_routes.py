@@ -113,9 +113,8 @@ async def _scored(
     cost = 1 + (len(body.texts) + len(body.corpus or ())) / SCORED[body.estimator]
     if body.corpus_id is None:
         return await workers.run_costing(cost, answers.score, body, settings, check), True
-    most = answers.most_words(body, settings)
-    documents = await workers.run(answers.documents_of, body.texts, most)
+    documents = await workers.run(answers.documents_of, body.texts, settings.max_words)
     method = await workers.run(answers.method_of, body)
-    reference, lasting = await corpora.reference(body.corpus_id, method, most, check)
+    reference, lasting = await corpora.reference(body.corpus_id, method, check)
     scored = await workers.run_costing(cost, answers.score_against, body, documents, reference, check)
     return scored, lasting

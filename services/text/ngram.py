@@ -34,7 +34,7 @@ END_MARK = "</s>"
 MOST_TYPES = 2_097_151 - RESERVED
 """Three of them fit into 63 bits."""
 RUN = 100_000
-"""Words judged at a time, about: bounds the memory, some 300 bytes a word."""
+"""Words judged at a time, about: bounds the memory, some 200 bytes a word."""
 TOO_SMALL = (0.0, 0.5, 1.0, 1.5)
 
 Ints = NDArray[np.int64]

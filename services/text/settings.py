@@ -56,9 +56,8 @@ class TextSettings(ModelSettings):
     max_information_texts: int = Field(default=100_000, ge=1)
     """Texts of one information request, corpus included, at most."""
     max_words: int = Field(default=2_000_000, ge=1)
-    """Words of one information request, corpus included, at most; and of a corpus that is kept."""
-    max_ngram_words: int = Field(default=500_000, ge=1)
-    """The same where they are judged in their order, which takes some 400 bytes a word."""
+    """Words of one information request, corpus included, at most, and of a corpus that is kept: 200 bytes each
+    where all are in one text and judged in their order."""
     max_compressed_texts: int = Field(default=5_000, ge=1)
     """Texts of one information request by compression, corpus included, at most: each takes 1.3 ms of a core."""
     max_corpora: int = Field(default=1_000, ge=1)

@@ -35,7 +35,7 @@ def test_limits_are_settings(model_folder: Path, client: httpx.Client) -> None:
         assert refused.status_code == 400
         refused = client.post(f"{process.address}/v1/text/information", json={"texts": ["a b c"], "corpus": ["a b"]})
         assert refused.status_code == 413
-        assert "more than the 1 words" in refused.json()["detail"]
+        assert "more than the 4 words" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("path", OPERATIONS)

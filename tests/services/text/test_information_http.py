@@ -121,9 +121,11 @@ def test_bodies_that_are_no_json_are_400(client: httpx.Client, text_url: str, ra
     assert answer.status_code == 400, answer.text
 
 
-def test_more_words_than_the_limit_are_413(client: httpx.Client, text_url: str) -> None:
-    many = "a " * 500_001
-    assert post(client, text_url, texts=[many, "b"], estimator="ngram").status_code == 413
+def test_more_words_than_the_limit_are_413(client: httpx.Client, text_url: str, whole_text: str) -> None:
+    for more in ({}, {"corpus": ["b"]}):
+        answer = post(client, whole_text, texts=["a " * 25_000, "a " * (25_001 - len(more))], estimator="ngram", **more)
+        assert answer.status_code == 413
+        assert "50,000 words" in answer.json()["detail"]
     answer = post(client, text_url, texts=["a"] * 5_001, estimator="compression")
     assert "5,001 texts" in answer.json()["detail"]
 
@@ -133,6 +135,13 @@ def test_texts_that_are_all_the_same(client: httpx.Client, text_url: str, estima
     answer = post(client, text_url, texts=["the same again"] * 20, estimator=estimator).json()
     assert {score["percentile"] for score in answer["scores"]} == {50}
     assert len({score["bits"] for score in answer["scores"]}) == 1
+
+
+@pytest.mark.parametrize("estimator", ["unigram", "ngram"])
+def test_a_hundred_thousand_texts(client: httpx.Client, text_url: str, estimator: str) -> None:
+    answer = post(client, text_url, texts=["yes", "no", "well, no"] * 33_333 + ["news"], estimator=estimator).json()
+    assert len(answer["scores"]) == 100_000
+    assert answer["scores"][-1]["bits"] > answer["scores"][0]["bits"]
 
 
 def test_more_texts_than_the_limit_are_413(client: httpx.Client, text_url: str) -> None:
