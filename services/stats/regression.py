@@ -156,7 +156,7 @@ def _robustly(design: Design, y: FloatArray, names: list[str], options: Options)
 def _line(columns: Sequence[FloatArray], y: FloatArray, names: list[str], options: Options) -> Regression:
     x = columns[0]
     if options.method == "theil_sen":
-        line = theilsen.theil_sen(x, y, options.confidence)
+        line = theilsen.theil_sen(x, y, options.confidence, check=options.check)
     else:
         line = theilsen.siegel(x, y, check=options.check)
     none = np.full(2, np.nan)

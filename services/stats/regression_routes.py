@@ -33,8 +33,8 @@ A column that is a linear combination of those before it is dropped, never silen
 say so and its coefficient is null. `condition` says how near the others come to that.
 
 `huber` and `tukey` take the median absolute residual for their scale, and 1.345 and 4.685 for their tuning constants;
-tukey starts from huber's fit. `theil_sen` takes 200,000 points (4,096 if some have the same x), `siegel` 20,000. What a
-method does not define is null, and options that do not go together are refused.
+tukey starts from huber's fit. `theil_sen` takes 200,000 points (20,000 if some have the same x), `siegel` 20,000. What
+a method does not define is null, and options that do not go together are refused.
 
 A table (CSV, NDJSON, Arrow or Parquet) may be sent with the parameters in the query: `y` names its column. The answer
 as a table is that of the coefficients; `influence` comes with JSON. As `image/png` or `image/svg+xml` a fit on one

@@ -10,14 +10,17 @@ from scipy.special import ndtri
 from services.stats import sen
 from services.stats.design import FloatArray
 from services.stats.mestimation import NORMAL_MAD
+from services.stats.slopeselection import count_slopes, select_slopes
 from shared.errors import FieldError, TooLarge, Unprocessable
 
 MOST_THEIL_SEN = 200_000
 """Points of a Theil-Sen line, if no two have the same x."""
-MOST_DIRECT = 4_096
-"""Up to so many points all slopes are computed and sorted, whatever the x."""
+MOST_TIED = 20_000
+"""Its points where some have the same x, since the time then grows as their square: some ten seconds of one core."""
 MOST_SIEGEL = 20_000
-"""Points of a line by repeated medians, whose time grows as their square: some ten seconds of one core."""
+"""Points of a line by repeated medians, whose time grows so too."""
+_DIRECT = 4_096
+"""Up to so many points all slopes are computed and sorted."""
 _BLOCK_SLOPES = 1 << 20
 
 
@@ -32,35 +35,38 @@ class Line:
     scale: float
 
 
-def theil_sen(x: FloatArray, y: FloatArray, confidence: float) -> Line:
+def theil_sen(x: FloatArray, y: FloatArray, confidence: float, *, check: Callable[[], None] = lambda: None) -> Line:
     """The median slope of all pairs of points whose x differ, and median(y) - slope median(x).
 
-    The interval is Sen's (1968, eq. 2.6), with his correction for ties. Raises Unprocessable where all x are one, and
-    TooLarge for more than `MOST_THEIL_SEN` points, or `MOST_DIRECT` where some have the same x.
+    The interval is Sen's (1968, eq. 2.6), with his correction for ties. `check` is called now and then and may raise
+    to end it. Raises Unprocessable where all x are one, and TooLarge for more than `MOST_THEIL_SEN` points, or
+    `MOST_TIED` where some have the same x.
     """
     order = np.argsort(x, kind="stable")
     xs, ys = x[order], y[order]
-    _check(x, MOST_THEIL_SEN if np.all(xs[1:] > xs[:-1]) else MOST_DIRECT, "theil_sen")
-    pairs, at = _slope_ranks(xs, ys)
-    n = len(x)
+    tied = bool((xs[1:] == xs[:-1]).any())
+    _check(x, MOST_TIED if tied else MOST_THEIL_SEN, "theil_sen")
+    n, pairs = len(x), count_slopes(xs)
     variance = (n * (n - 1) * (2 * n + 5) - _tie_sum(x) - _tie_sum(y)) / 18
     reach = -float(ndtri((1 - confidence) / 2)) * math.sqrt(max(0, variance))
     low = max(0, round((pairs - reach) / 2) - 1)
     high = min(pairs - 1, round((pairs + reach) / 2))
-    slope = sum(at((pairs - 1) // 2, pairs // 2)) / 2
-    limits = np.array([at(low, low)[0], at(high, high)[0]])
-    return _line(x, y, slope, float(np.median(y) - slope * np.median(x)), limits)
+    first, second, *limits = _slopes_at(xs, ys, [(pairs - 1) // 2, pairs // 2, low, high], tied, check)
+    slope = (first + second) / 2
+    return _line(x, y, slope, float(np.median(y) - slope * np.median(x)), np.array(limits))
 
 
-def _slope_ranks(x: FloatArray, y: FloatArray) -> tuple[int, Callable[[int, int], tuple[float, float]]]:
-    """How many slopes there are between points of different `x`, which does not fall, and those of two ranks."""
-    if len(x) > MOST_DIRECT:
-        slopes = sen.Slopes([(y, x)])
-        return slopes.pairs, slopes.at
-    run, rise = sen.differences(x), sen.differences(y)
-    some = run > 0
-    values = np.sort(rise[some] / run[some])
-    return len(values), lambda low, high: (float(values[low]), float(values[high]))
+def _slopes_at(x: FloatArray, y: FloatArray, ranks: list[int], tied: bool, check: Callable[[], None]) -> list[float]:
+    """Of these ranks, from 0, among those between points of different `x`, which does not fall."""
+    if len(x) <= _DIRECT:
+        run, rise = sen.differences(x), sen.differences(y)
+        some = run > 0
+        values = np.sort(rise[some] / run[some])
+        return [float(values[rank]) for rank in ranks]
+    if tied:
+        return select_slopes(x, y, ranks, check=check)
+    slopes = sen.Slopes([(y, x)], check)
+    return [*slopes.at(ranks[0], ranks[1]), *(slopes.at(rank, rank)[0] for rank in ranks[2:])]
 
 
 def _tie_sum(values: FloatArray) -> int:

@@ -48,9 +48,29 @@ def test_many_points(n: int) -> None:
     ]
 
 
-def test_many_points_some_of_the_same_x() -> None:
-    with pytest.raises(TooLarge, match="4,096 points"):
-        theilsen.theil_sen(np.arange(4_097.0) // 2, np.arange(4_097.0), 0.95)
+@pytest.mark.parametrize("whole", [False, True])
+def test_many_points_some_of_the_same_x(whole: bool) -> None:
+    """Whole numbers make most slopes equal to others, and many 0."""
+    rng = np.random.default_rng(6)
+    x = rng.integers(0, 60, 4_200).astype(float)
+    y = np.round(x / 40 + rng.normal(size=4_200)) if whole else 0.3 * x + rng.standard_t(2, 4_200)
+    mine = theilsen.theil_sen(x, y, 0.95)
+    peer = stats.theilslopes(y, x, 0.95)
+    assert (mine.slope, mine.intercept, *mine.slope_ci) == tuple(peer)
+
+
+def test_one_point_apart_from_all_others() -> None:
+    x, y = np.zeros(4_200), np.arange(4_200.0)
+    x[7] = 2.0
+    mine = theilsen.theil_sen(x, y, 0.95)
+    assert mine.slope == np.median((y[7] - np.delete(y, 7)) / 2)
+
+
+def test_what_would_take_too_long() -> None:
+    with pytest.raises(TooLarge, match="20,000 points"):
+        theilsen.theil_sen(np.arange(20_001.0) // 2, np.arange(20_001.0), 0.95)
+    with pytest.raises(TooLarge, match="200,000 points"):
+        theilsen.theil_sen(np.arange(200_001.0), np.arange(200_001.0), 0.95)
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["theil_sen", "siegel"]), st.integers(-30, 30))
