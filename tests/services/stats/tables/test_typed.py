@@ -189,3 +189,13 @@ def test_a_compressed_stream_may_not_unpack_to_more_than_its_values() -> None:
 def test_an_arrow_file_is_told_from_a_stream() -> None:
     with pytest.raises(Malformed, match="send the streaming format"):
         ArrowStream(b"ARROW1\x00\x00" + b"\x00" * 50, 1000)
+
+
+@both
+@pytest.mark.parametrize("kind", [pa.float64(), pa.int32()])
+def test_a_wide_table(encode: Encode, reader: type[Any], kind: Any) -> None:
+    table = pa.table({f"c{k}": pa.array([k, None, 2], kind) for k in range(1500)})
+    expected = np.array([[k, np.nan, 2] for k in range(1500)])
+    for options in ({}, {"row_group_size": 2} if reader is ParquetFile else {"batch_rows": 2}):
+        source = reader(encode(table, **options), 10_000)
+        assert np.array_equal(source.numbers(source.names), expected, equal_nan=True)
