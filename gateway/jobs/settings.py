@@ -14,8 +14,9 @@ MAX_BYTES = 96 << 20
 class AcceptanceSettings(Settings):
     """What a gateway decides when it takes a job."""
 
-    jobs_max_body_bytes: int = Field(default=64 << 20, ge=1)
-    """Largest body of a request that becomes a job, in bytes; it is kept in Redis until the job has ended."""
+    jobs_max_body_bytes: int = Field(default=MAX_BYTES, ge=1)
+    """Largest body of a request that becomes a job, in bytes; it is kept in Redis until the job has ended. A hundred
+    thousand series of 100 doubles are 81 MB."""
     jobs_max_bytes: int = Field(default=MAX_BYTES, ge=1)
     """Bodies and results of all jobs together, in bytes; beyond it a new job is answered 503 with Retry-After. Results
     of jobs that were taken may make it twice as much: Redis needs room for that beside the cache."""
