@@ -8,7 +8,7 @@ import numpy as np
 
 from services.stats.kalman.filtering import Estimates, Way, estimate, threshold
 from services.stats.kalman.fitting import Fit, fit, least_measurements
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 from services.stats.kalman_schemas import KalmanFitRequest, KalmanRequest
 from services.stats.replies import Answer
 from shared.errors import FieldError, TooLarge, Unprocessable

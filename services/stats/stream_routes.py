@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from services.stats import examples
 from services.stats.aggregate_schemas import Id
 from services.stats.columns import LARGEST
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 from services.stats.kalman_answers import COMPONENTS, MODEL
 from services.stats.requests import documented, numbers
 from services.stats.stream_schemas import (

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtri
 
-from services.stats.kalman.filter import run_ends, run_filter
-from services.stats.kalman.smoother import run_smoother
-from services.stats.kalman.step import OPENING, STATE, SUMS, TAKEN, FloatArray, IndexArray
+from services.stats.kalman.kernels.filter import run_filter
+from services.stats.kalman.kernels.smoother import run_smoother
+from services.stats.kalman.kernels.step import OPENING, STATE, SUMS, TAKEN, FloatArray, IndexArray
 from shared.errors import FieldError, Unprocessable
 from shared.kalman import LOG_2PI, Motion
 
 Way = Literal["filter", "smooth"]
+Given = tuple[FloatArray, FloatArray, FloatArray, FloatArray, IndexArray, FloatArray]
+"""z, r, f, q, at and scale of the kernels."""
 _BLOCK = 1 << 16
 _MOST = 1e75
 """Of a coefficient of a transition; noise and diffuse variance may be its square."""
@@ -78,6 +80,11 @@ class Steps:
             ]
             q[block][:, q_of] = noise[:, rows[q_of], columns[q_of]]
         return cls(f, q, at.astype(np.int64))
+
+
+def _owned(values: FloatArray) -> FloatArray:
+    """As the kernels take arrays: of doubles in rows, and not read-only."""
+    return np.require(values, np.float64, ["C", "W"])
 
 
 def unknown(series: int, size: int, unit: float = 1.0) -> FloatArray:
@@ -142,7 +149,7 @@ def advance(
 ) -> Ends:
     """As `estimate` by the filter, with nothing kept on the way: for who asks where the series are now."""
     ready = _Ready.of(motion, z, r, time, q, states, since)
-    run_ends(*ready.given, gate, ready.states, ready.sums)
+    run_to_the_end(ready.given, gate, ready.states, ready.sums)
     return Ends(ready.states, log_likelihood(ready.sums, ready.unit))
 
 
@@ -150,7 +157,7 @@ def advance(
 class _Ready:
     """Checked and laid out as the kernels take it."""
 
-    given: tuple[FloatArray, FloatArray, FloatArray, FloatArray, IndexArray, FloatArray]
+    given: Given
     states: FloatArray
     sums: FloatArray
     unit: float
@@ -179,8 +186,14 @@ class _Ready:
             raise Unprocessable(f"/time {detail}", errors=[FieldError("/time", detail)])
         unit = median_step(time) if states is None else 1.0
         ends = unknown(series, motion.size, unit) if states is None else states.copy()
-        given = (np.ascontiguousarray(z), np.ascontiguousarray(variances), steps.f, steps.q, steps.at, scale)
+        given = (_owned(z), _owned(variances), steps.f, steps.q, steps.at, scale)
         return cls(given, ends, np.zeros((series, SUMS)), unit)
+
+
+def run_to_the_end(given: Given, gate: float, states: FloatArray, sums: FloatArray) -> None:
+    """The filter, with nothing kept on the way: writes where it ends, and the sums."""
+    nothing, none = np.empty((0, 0, 0)), np.empty((0, 0))
+    run_filter(*given, gate, states, nothing, nothing, none, none, np.empty((0, 0), np.uint8), sums)
 
 
 def threshold(gate: float | None) -> float:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.stats.kalman.filter import run_ends
-from services.stats.kalman.filtering import Steps, log_likelihood, median_step, unknown
-from services.stats.kalman.step import SUMS, FloatArray
+from services.stats.kalman.filtering import Steps, log_likelihood, median_step, run_to_the_end, unknown
+from services.stats.kalman.kernels.step import SUMS, FloatArray
 from shared.kalman import Motion
 
 MOST = 8.0
@@ -90,7 +89,7 @@ class _Search:
         check: Callable[[], None],
         report: Callable[[float], None],
     ) -> None:
-        self.z = np.ascontiguousarray(z)
+        self.z = np.require(z, np.float64, ["C", "W"])
         self.q, self.r = q, r
         self.steps = Steps.between(time, motion)
         self._check, self._report = check, report
@@ -112,7 +111,7 @@ class _Search:
         self._check()
         sums = np.zeros((len(self.z), SUMS))
         f = self.steps
-        run_ends(self.z, np.ones((1, 1)), f.f, f.q, f.at, ratio, np.inf, self.start.copy(), sums)
+        run_to_the_end((self.z, np.ones((1, 1)), f.f, f.q, f.at, ratio), np.inf, self.start.copy(), sums)
         self._done += 1
         self._report(self._done / self._all)
         return sums

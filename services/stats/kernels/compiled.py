@@ -11,7 +11,6 @@ from numba import njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
 
 F = TypeVar("F", bound=Callable[..., Any])
-_FOLDER = Path(__file__).parent
 
 
 def helper(function: F) -> F:
@@ -33,16 +32,16 @@ def compiled(signature: str) -> Callable[[F], F]:
 
 
 @cache
-def _sources() -> str:
-    """A digest of all kernels: what one compiles to depends on the helpers in the other files."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_FOLDER.glob("*.py")))).hexdigest()
+def _sources(folder: Path) -> str:
+    """A digest of the kernels of a folder: what one compiles to depends on the helpers in the other files."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
 
 
 class _Locator(InTreeCacheLocator):
     """`__pycache__` beside the source. Numba's own passes over a folder that cannot be written to."""
 
     def get_source_stamp(self) -> str:
-        return _sources()
+        return _sources(Path(self._py_file).parent)
 
     def ensure_cache_path(self) -> None:
         with contextlib.suppress(OSError):

@@ -6,7 +6,7 @@ from typing import NoReturn
 import numpy as np
 import orjson
 
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 from services.stats.streams.store import Store, Stored
 from services.stats.streams.stream import Definition, Late, State, Taken, at, take
 from shared.errors import Conflict, FieldError, NotFound, Overloaded, TooLarge, Unavailable, Unprocessable

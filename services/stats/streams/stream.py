@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.stats.kalman.filtering import estimate, threshold, unknown
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 from shared.kalman import Kind, Motion, Noise
 
 VERSION = 1

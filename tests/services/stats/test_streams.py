@@ -17,7 +17,7 @@ from redis import Redis
 from scripts.machine import free_port
 from services.stats import examples
 from services.stats.kalman.filtering import estimate, unknown
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 from shared.kalman import Motion
 from tests.polling import until
 from tests.processes import running, running_redis

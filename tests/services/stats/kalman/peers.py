@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 
 
 def nile(data: Path) -> FloatArray:

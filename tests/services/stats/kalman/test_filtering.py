@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from services.stats.kalman.filtering import Way, advance, estimate, unknown
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 from shared.errors import Unprocessable
 from shared.kalman import Kind, Motion, Noise, run, smooth
 from tests.services.stats.kalman.peers import nile, walks, with_gaps

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from services.stats.kalman.filtering import estimate
 from services.stats.kalman.fitting import fit
-from services.stats.kalman.step import FloatArray
+from services.stats.kalman.kernels.step import FloatArray
 from shared.kalman import Kind, Motion, Noise
 from tests.services.stats.kalman.peers import nile, walks, with_gaps
 from tests.services.stats.kalman.test_filtering import MODELS

@@ -8,9 +8,8 @@ from math import inf, log, nan
 
 import numpy as np
 
-from services.stats.compiled import compiled
-from services.stats.kalman import algebra as a
-from services.stats.kalman.step import (
+from services.stats.kalman.kernels import algebra as a
+from services.stats.kalman.kernels.step import (
     OPENING,
     STATE,
     TAKEN,
@@ -23,6 +22,7 @@ from services.stats.kalman.step import (
     unpacked,
     updated,
 )
+from services.stats.kernels.compiled import helper
 
 LANES = 64
 SPAN = 64
@@ -36,7 +36,7 @@ _WIDTH = 38 * LANES
 _SAFE = 1e250
 
 
-@compiled
+@helper
 def run_lanes(
     start: int, out: FloatArray, z: FloatArray, r: FloatArray, f: FloatArray, q: FloatArray, at: IndexArray,
     scale: FloatArray, gate: float, states: FloatArray, mean: FloatArray, sd: FloatArray, innovation: FloatArray,
@@ -64,13 +64,13 @@ def run_lanes(
         sums[start + lane, 3] += work[_SUM + lane]
 
 
-@compiled
+@helper
 def room(size: int) -> FloatArray:
     """For what the lanes do in a span, components by steps by lanes."""
     return np.empty((2 * size + 4, SPAN, LANES))
 
 
-@compiled
+@helper
 def run_span(
     work: FloatArray, out: FloatArray, start: int, first: int, lanes: int, z: FloatArray, r: FloatArray,
     f: FloatArray, q: FloatArray, at: IndexArray, scale: FloatArray, gate: float, sums: FloatArray,
@@ -102,7 +102,7 @@ def run_span(
             gather_logs(work, out, k - first, start, lanes, sums)
 
 
-@compiled
+@helper
 def is_open(work: FloatArray) -> bool:
     unknown = 0.0
     for i in range(LANES):
@@ -110,7 +110,7 @@ def is_open(work: FloatArray) -> bool:
     return unknown > 0
 
 
-@compiled
+@helper
 def step_lanes(w: FloatArray, f01: float, f02: float, f12: float, gate: float) -> None:
     """One step of all lanes, nothing of which is unknown."""
     for i in range(LANES):
@@ -133,7 +133,7 @@ def step_lanes(w: FloatArray, f01: float, f02: float, f12: float, gate: float) -
         w[_SUM + i] += nis if taken else 0.0
 
 
-@compiled
+@helper
 def take_roots(w: FloatArray, size: int) -> None:
     """Standard deviations of the first `size` components."""
     for i in range(LANES):
@@ -146,7 +146,7 @@ def take_roots(w: FloatArray, size: int) -> None:
             w[_SD + 2 * LANES + i] = np.sqrt(max(w[8 * LANES + i], 0.0))
 
 
-@compiled
+@helper
 def step_open(w: FloatArray, f01: float, f02: float, f12: float, gate: float) -> None:
     """One step of all lanes, of some of which something is unknown."""
     for i in range(LANES):
@@ -170,7 +170,7 @@ def step_open(w: FloatArray, f01: float, f02: float, f12: float, gate: float) ->
             w[_OPENED + i] += 1.0
 
 
-@compiled
+@helper
 def keep(work: FloatArray, out: FloatArray, row: int, size: int, mean: int) -> None:
     """What came of a step; `mean` is the place of its mean."""
     for c in range(size):
@@ -183,7 +183,7 @@ def keep(work: FloatArray, out: FloatArray, row: int, size: int, mean: int) -> N
             out[2 * size + c, row, i] = work[_VALUE + c * LANES + i]
 
 
-@compiled
+@helper
 def gather_logs(work: FloatArray, out: FloatArray, row: int, start: int, lanes: int, sums: FloatArray) -> None:
     """The logarithm of a product of up to eight variances; where that leaves a double's range, of each."""
     for lane in range(lanes):
@@ -198,7 +198,7 @@ def gather_logs(work: FloatArray, out: FloatArray, row: int, start: int, lanes: 
         work[_PRODUCT + lane] = 1.0
 
 
-@compiled
+@helper
 def lay_out(
     out: FloatArray, start: int, first: int, lanes: int, mean: FloatArray, sd: FloatArray, innovation: FloatArray,
     nis: FloatArray, kinds: ByteArray,

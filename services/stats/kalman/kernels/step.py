@@ -11,8 +11,8 @@ from math import isnan, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from services.stats.compiled import compiled
-from services.stats.kalman import algebra as a
+from services.stats.kalman.kernels import algebra as a
+from services.stats.kernels.compiled import helper
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -29,7 +29,7 @@ State = tuple[a.Vector, a.Symmetric, a.Symmetric, int]
 """Mean, covariance, diffuse part, components unknown."""
 
 
-@compiled
+@helper
 def predicted(state: State, f: a.Vector, q: a.Symmetric) -> State:
     mean, p, d, unknown = state
     if unknown > 0:
@@ -37,13 +37,13 @@ def predicted(state: State, f: a.Vector, q: a.Symmetric) -> State:
     return a.onward(f, mean), a.summed(a.spread_onward(f, p), q), d, unknown
 
 
-@compiled
+@helper
 def corrected(p: a.Symmetric, gain: a.Vector, r: float) -> a.Symmetric:
     """Joseph's form."""
     return a.summed(a.kept(gain, p), a.squared(gain, r))
 
 
-@compiled
+@helper
 def updated(state: State, z: float, r: float, gate: float) -> tuple[State, float, float, float, int]:
     """The state with `z` taken in, the innovation, its variance (while diffuse that of its diffuse part), its NIS (NaN
     while diffuse) and what became of it."""
@@ -66,32 +66,32 @@ def updated(state: State, z: float, r: float, gate: float) -> tuple[State, float
     return (a.plus(mean, a.scaled(gain, value)), corrected(p, gain, r), d, unknown), value, variance, nis, TAKEN
 
 
-@compiled
+@helper
 def symmetric(row: FloatArray, at: int) -> a.Symmetric:
     return row[at], row[at + 1], row[at + 2], row[at + 3], row[at + 4], row[at + 5]
 
 
-@compiled
+@helper
 def vector(row: FloatArray, at: int) -> a.Vector:
     return row[at], row[at + 1], row[at + 2]
 
 
-@compiled
+@helper
 def write_symmetric(row: FloatArray, at: int, p: a.Symmetric) -> None:
     row[at], row[at + 1], row[at + 2], row[at + 3], row[at + 4], row[at + 5] = p
 
 
-@compiled
+@helper
 def write_vector(row: FloatArray, at: int, v: a.Vector) -> None:
     row[at], row[at + 1], row[at + 2] = v
 
 
-@compiled
+@helper
 def unpacked(row: FloatArray) -> State:
     return vector(row, 0), symmetric(row, 3), symmetric(row, 9), int(row[15])
 
 
-@compiled
+@helper
 def pack(row: FloatArray, state: State) -> None:
     write_vector(row, 0, state[0])
     write_symmetric(row, 3, state[1])

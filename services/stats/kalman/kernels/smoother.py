@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from services.stats.compiled import compiled
-from services.stats.kalman import algebra as a
-from services.stats.kalman.filter import count, present
-from services.stats.kalman.step import (
+from services.stats.kalman.kernels import algebra as a
+from services.stats.kalman.kernels.filter import GIVEN, count, present
+from services.stats.kalman.kernels.step import (
     OPENING,
     TAKEN,
     ByteArray,
@@ -21,37 +20,13 @@ from services.stats.kalman.step import (
     write_symmetric,
     write_vector,
 )
+from services.stats.kernels.compiled import compiled, helper
 
 _KEPT = 24
 """Numbers of a step that the way back needs: 15 of the state, 6 of the predicted column, innovation, its variance, r"""
 
 
-@compiled
-def run_smoother(
-    z: FloatArray, r: FloatArray, f: FloatArray, q: FloatArray, at: IndexArray, scale: FloatArray, gate: float,
-    states: FloatArray, mean: FloatArray, sd: FloatArray, innovation: FloatArray, nis: FloatArray, kinds: ByteArray,
-    sums: FloatArray,
-) -> None:  # fmt: skip
-    """As `run_filter`, but `mean` and `sd` are of the state given the whole series."""
-    own, timed = r.shape[0] > 1, r.shape[1] > 1
-    kept = np.empty((z.shape[1], _KEPT))
-    for i in range(z.shape[0]):
-        state = unpacked(states[i])
-        open_until = -1  # the last step before which something is diffuse
-        for k in range(z.shape[1]):
-            before = predicted(state, vector(f[at[k]], 0), a.raised_by(symmetric(q[at[k]], 0), scale[i]))
-            noise = r[i if own else 0, k if timed else 0]
-            state, value, variance, norm, kind = updated(before, z[i, k], noise, gate)
-            count(sums[i], variance, norm, kind)
-            innovation[i, k], nis[i, k], kinds[i, k] = value, norm, kind
-            if before[3] > 0:
-                open_until = k
-            keep_step(kept[k], before, state, value, variance, noise)
-        pack(states[i], state)
-        go_back(kept, f, at, kinds[i], open_until, mean, sd, i)
-
-
-@compiled
+@helper
 def keep_step(row: FloatArray, before: State, after: State, value: float, variance: float, r: float) -> None:
     write_vector(row, 0, after[0])
     write_symmetric(row, 3, after[1])
@@ -61,7 +36,7 @@ def keep_step(row: FloatArray, before: State, after: State, value: float, varian
     row[21], row[22], row[23] = value, variance, r
 
 
-@compiled
+@helper
 def go_back(
     kept: FloatArray, f: FloatArray, at: IndexArray, kinds: ByteArray, open_until: int, mean: FloatArray,
     sd: FloatArray, i: int,
@@ -91,7 +66,7 @@ def go_back(
         r0, n0 = a.backward(step, r0), a.spread_backward(step, n0)
 
 
-@compiled
+@helper
 def less(p: a.Symmetric, n: a.Symmetric) -> a.Symmetric:
     """The diagonal of P - P N P, in its places."""
     c0, c1, c2 = (p[0], p[1], p[2]), (p[1], p[3], p[4]), (p[2], p[4], p[5])
@@ -105,7 +80,7 @@ def less(p: a.Symmetric, n: a.Symmetric) -> a.Symmetric:
     )
 
 
-@compiled
+@helper
 def less_while_open(
     p: a.Symmetric, d: a.Symmetric, n0: a.Symmetric, n1: a.Matrix, n2: a.Matrix
 ) -> tuple[a.Symmetric, a.Vector]:
@@ -125,7 +100,7 @@ def less_while_open(
     return a.upper(covariance), still
 
 
-@compiled
+@helper
 def told(row: FloatArray, r0: a.Vector, n0: a.Symmetric) -> tuple[a.Vector, a.Symmetric]:
     """With what the measurement of the step says: keep' r + h v / S, keep' N keep + h h' / S."""
     variance = row[22]
@@ -138,7 +113,7 @@ def told(row: FloatArray, r0: a.Vector, n0: a.Symmetric) -> tuple[a.Vector, a.Sy
     )
 
 
-@compiled
+@helper
 def told_while_open(
     row: FloatArray, kind: int, r0: a.Vector, r1: a.Vector, n0: a.Symmetric, n1: a.Matrix, n2: a.Matrix
 ) -> tuple[a.Vector, a.Vector, a.Symmetric, a.Matrix, a.Matrix]:
@@ -161,3 +136,28 @@ def told_while_open(
     s0 = r0[0] - a.dot(gain0, r0), r0[1], r0[2]
     s1 = r1[0] - a.dot(gain0, r1) + a.dot(gain1, r0) + value / spread, r1[1], r1[2]
     return s0, s1, a.upper(a.within(l0, later, l0)), m1, m2
+
+
+@compiled(f"void({GIVEN}, f8[:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], u1[:,::1], f8[:,::1])")
+def run_smoother(
+    z: FloatArray, r: FloatArray, f: FloatArray, q: FloatArray, at: IndexArray, scale: FloatArray, gate: float,
+    states: FloatArray, mean: FloatArray, sd: FloatArray, innovation: FloatArray, nis: FloatArray, kinds: ByteArray,
+    sums: FloatArray,
+) -> None:  # fmt: skip
+    """As `run_filter`, but `mean` and `sd` are of the state given the whole series."""
+    own, timed = r.shape[0] > 1, r.shape[1] > 1
+    kept = np.empty((z.shape[1], _KEPT))
+    for i in range(z.shape[0]):
+        state = unpacked(states[i])
+        open_until = -1  # the last step before which something is diffuse
+        for k in range(z.shape[1]):
+            before = predicted(state, vector(f[at[k]], 0), a.raised_by(symmetric(q[at[k]], 0), scale[i]))
+            noise = r[i if own else 0, k if timed else 0]
+            state, value, variance, norm, kind = updated(before, z[i, k], noise, gate)
+            count(sums[i], variance, norm, kind)
+            innovation[i, k], nis[i, k], kinds[i, k] = value, norm, kind
+            if before[3] > 0:
+                open_until = k
+            keep_step(kept[k], before, state, value, variance, noise)
+        pack(states[i], state)
+        go_back(kept, f, at, kinds[i], open_until, mean, sd, i)

@@ -4,7 +4,7 @@
 triangular, as that of every chain of integrators: its `Vector` is (01, 02, 12).
 """
 
-from services.stats.compiled import compiled
+from services.stats.kernels.compiled import helper
 
 Vector = tuple[float, float, float]
 Symmetric = tuple[float, float, float, float, float, float]
@@ -15,40 +15,40 @@ EMPTY = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 BLANK = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-@compiled
+@helper
 def dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@compiled
+@helper
 def scaled(a: Vector, by: float) -> Vector:
     return a[0] * by, a[1] * by, a[2] * by
 
 
-@compiled
+@helper
 def plus(a: Vector, b: Vector) -> Vector:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 
-@compiled
+@helper
 def summed(p: Symmetric, q: Symmetric) -> Symmetric:
     return p[0] + q[0], p[1] + q[1], p[2] + q[2], p[3] + q[3], p[4] + q[4], p[5] + q[5]
 
 
-@compiled
+@helper
 def raised_by(p: Symmetric, by: float) -> Symmetric:
     """P times `by`."""
     return p[0] * by, p[1] * by, p[2] * by, p[3] * by, p[4] * by, p[5] * by
 
 
-@compiled
+@helper
 def squared(v: Vector, by: float) -> Symmetric:
     """v v' times `by`."""
     a, b, c = by * v[0], by * v[1], by * v[2]
     return a * v[0], a * v[1], a * v[2], b * v[1], b * v[2], c * v[2]
 
 
-@compiled
+@helper
 def seen_by(p: Symmetric, v: Vector) -> Vector:
     """P v."""
     return (
@@ -58,19 +58,19 @@ def seen_by(p: Symmetric, v: Vector) -> Vector:
     )
 
 
-@compiled
+@helper
 def onward(f: Vector, v: Vector) -> Vector:
     """F v."""
     return v[0] + f[0] * v[1] + f[1] * v[2], v[1] + f[2] * v[2], v[2]
 
 
-@compiled
+@helper
 def backward(f: Vector, v: Vector) -> Vector:
     """F' v."""
     return v[0], f[0] * v[0] + v[1], f[1] * v[0] + f[2] * v[1] + v[2]
 
 
-@compiled
+@helper
 def spread_onward(f: Vector, p: Symmetric) -> Symmetric:
     """F P F'."""
     a00 = p[0] + f[0] * p[1] + f[1] * p[2]
@@ -81,7 +81,7 @@ def spread_onward(f: Vector, p: Symmetric) -> Symmetric:
     return a00 + a01 * f[0] + a02 * f[1], a01 + a02 * f[2], a02, a11 + a12 * f[2], a12, p[5]
 
 
-@compiled
+@helper
 def spread_backward(f: Vector, n: Symmetric) -> Symmetric:
     """F' N F."""
     a01 = n[0] * f[0] + n[1]
@@ -92,7 +92,7 @@ def spread_backward(f: Vector, n: Symmetric) -> Symmetric:
     return n[0], a01, a02, f[0] * a01 + a11, f[0] * a02 + a12, f[1] * a02 + f[2] * a12 + a22
 
 
-@compiled
+@helper
 def kept(k: Vector, p: Symmetric) -> Symmetric:
     """(I - k h') P (I - k h')', h the first unit vector: what a measurement of gain k leaves of P."""
     rest = 1.0 - k[0]
@@ -101,22 +101,22 @@ def kept(k: Vector, p: Symmetric) -> Symmetric:
     return m00 * rest, m10 * rest, m20 * rest, m11 - m10 * k[1], m21 - m20 * k[1], m22 - m20 * k[2]
 
 
-@compiled
+@helper
 def full(p: Symmetric) -> Matrix:
     return p[0], p[1], p[2], p[1], p[3], p[4], p[2], p[4], p[5]
 
 
-@compiled
+@helper
 def upper(a: Matrix) -> Symmetric:
     return a[0], a[1], a[2], a[4], a[5], a[8]
 
 
-@compiled
+@helper
 def turned(a: Matrix) -> Matrix:
     return a[0], a[3], a[6], a[1], a[4], a[7], a[2], a[5], a[8]
 
 
-@compiled
+@helper
 def times(a: Matrix, b: Matrix) -> Matrix:
     return (
         a[0] * b[0] + a[1] * b[3] + a[2] * b[6],
@@ -131,13 +131,13 @@ def times(a: Matrix, b: Matrix) -> Matrix:
     )
 
 
-@compiled
+@helper
 def within(a: Matrix, b: Matrix, c: Matrix) -> Matrix:
     """A' B C."""
     return times(times(turned(a), b), c)
 
 
-@compiled
+@helper
 def both(a: Matrix, b: Matrix, by: float) -> Matrix:
     """A + B times `by`."""
     return (
@@ -153,24 +153,24 @@ def both(a: Matrix, b: Matrix, by: float) -> Matrix:
     )
 
 
-@compiled
+@helper
 def raised(a: Matrix, by: float) -> Matrix:
     """A + h h' times `by`."""
     return a[0] + by, a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]
 
 
-@compiled
+@helper
 def column(c: Vector) -> Matrix:
     """c h'."""
     return c[0], 0.0, 0.0, c[1], 0.0, 0.0, c[2], 0.0, 0.0
 
 
-@compiled
+@helper
 def keep(k: Vector) -> Matrix:
     """I - k h'."""
     return 1.0 - k[0], 0.0, 0.0, -k[1], 1.0, 0.0, -k[2], 0.0, 1.0
 
 
-@compiled
+@helper
 def triangular(f: Vector) -> Matrix:
     return 1.0, f[0], f[1], 0.0, 1.0, f[2], 0.0, 0.0, 1.0
