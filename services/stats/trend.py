@@ -45,6 +45,8 @@ EXACT_POINTS = 33
 MOST_EXACT_POINTS = 100
 """Up to so many when it is asked for."""
 DEFAULT_PERIOD = 12
+_BLOCK = 1000
+"""Series that are looked through together."""
 _LEAST_GAP = 1e-100
 _EVEN = 1e-6
 """Largest relative departure from the median step of times that count as evenly spaced."""
@@ -116,7 +118,8 @@ def mann_kendall(
         series = list(series.values())
     elif isinstance(series, np.ndarray) and series.ndim == 1:
         series = [series]
-    arrays = [_values(x, _pointer(k, names)) for k, x in enumerate(series)]
+    arrays = [np.asarray(x, dtype=np.float64) for x in series]
+    _check_values(arrays, names)
     clock = None if time is None else _times(time, arrays, names, even=method in SERIAL)
     _check_parameters(method, arrays, lag, period, names)
     if method in JOINT:
@@ -131,17 +134,18 @@ def mann_kendall(
     return _conclude(found, method, alpha, alternative, exact, fdr)
 
 
-def _values(x: npt.ArrayLike, pointer: str) -> FloatArray:
-    array = np.asarray(x, dtype=np.float64)
-    if array.ndim != 1:
-        raise _unprocessable(pointer, f"has {array.ndim} dimensions; a series has one")
-    if len(array) > MAX_POINTS:
-        detail = f"has {len(array):,} values; a series may have {MAX_POINTS:,}"
-        raise TooLarge(f"{pointer} {detail}", errors=[FieldError(pointer, detail)])
-    if np.isinf(array).any():
-        place = int(np.argmax(np.isinf(array)))
-        raise _unprocessable(f"{pointer}/{place}", "is infinite; leave it out, as missing")
-    return array
+def _check_values(series: Sequence[FloatArray], names: Sequence[str] | None) -> None:
+    for k, x in enumerate(series):
+        if x.ndim != 1:
+            raise _unprocessable(_pointer(k, names), f"has {x.ndim} dimensions; a series has one")
+        if len(x) > MAX_POINTS:
+            pointer, detail = _pointer(k, names), f"has {len(x):,} values; a series may have {MAX_POINTS:,}"
+            raise TooLarge(f"{pointer} {detail}", errors=[FieldError(pointer, detail)])
+    for start in range(0, len(series), _BLOCK):
+        if np.isinf(np.concatenate(series[start : start + _BLOCK])).any():
+            k = next(k for k in range(start, len(series)) if np.isinf(series[k]).any())
+            place = int(np.argmax(np.isinf(series[k])))
+            raise _unprocessable(f"{_pointer(k, names)}/{place}", "is infinite; leave it out, as missing")
 
 
 def _pointer(k: int, names: Sequence[str] | None) -> str:
