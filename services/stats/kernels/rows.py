@@ -12,7 +12,8 @@ _COUNTED = 300
 """Up to so many points all pairs are compared: faster than sorting."""
 _ALL = 46
 """Up to so many points all slopes are computed."""
-_ONE_BRACKET = 2500
+_ONE_BRACKET = 1000
+"""Up to so many points the limits and the median are within one bracket; beyond, one for each is faster."""
 
 
 def room(n: int) -> int:
@@ -21,7 +22,7 @@ def room(n: int) -> int:
 
 
 def sample_size(n: int) -> int:
-    return 256 if n <= 128 else 1024 if n <= 512 else 2048 if n <= 1500 else 4096 if n <= _ONE_BRACKET else 1 << 16
+    return 256 if n <= 128 else 1024 if n <= 512 else 2048 if n <= _ONE_BRACKET else 8192 if n <= 4000 else 1 << 16
 
 
 @helper

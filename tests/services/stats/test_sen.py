@@ -1,9 +1,12 @@
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from services.stats import sen
+from services.stats.kernels.ordering import count_inversions
+from services.stats.scores import kendall_scores, limit_ranks, score_variance
 
 Make = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -59,3 +62,22 @@ def test_zero_has_no_sign() -> None:
 def test_slopes_are_lag_by_lag() -> None:
     x = np.array([1.0, 3.0, 7.0, 8.0])
     assert sen.all_slopes([(x, np.arange(4.0))]).tolist() == [2.0, 4.0, 1.0, 3.0, 2.5, 7 / 3]
+
+
+@pytest.mark.parametrize("scale", [1, 10])
+@pytest.mark.parametrize("noise", [1.0, 10.0])
+def test_a_hundred_thousand_points_to_the_rank(scale: int, noise: float) -> None:
+    """Of whole numbers, whose slopes come in ties of millions: as fractions they are counted in whole numbers."""
+    t = np.arange(100_000)
+    x = np.round(scale * (0.01 * t + noise * np.random.default_rng(scale).normal(size=len(t)))).astype(np.int64)
+    found = kendall_scores(x[None, :].astype(float), t[None, :].astype(float), 0.05)
+    pairs = len(t) * (len(t) - 1) // 2
+    low, high = limit_ranks(pairs, float(score_variance(len(t), found.ties[0])), 0.05)
+    middle = (pairs - 1) // 2
+    for slope, rank in zip((found.slope[0], *found.slope_ci[0]), (middle, low, high), strict=True):
+        fraction = Fraction(float(slope)).limit_denominator(len(t))
+        assert float(fraction) == slope
+        level = fraction.denominator * x - fraction.numerator * t
+        ranks = np.unique(level, return_inverse=True)[1]
+        below, above = count_inversions(ranks), count_inversions(ranks.max() - ranks)
+        assert below <= rank < pairs - above
