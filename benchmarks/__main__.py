@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.checks import WrongAnswer
 from benchmarks.measure import Row, Rule
-from benchmarks.parts import calls, hotpath, once, overload, peers, start, streams, trend
+from benchmarks.parts import calls, hotpath, kalman, once, overload, peers, start, streams, trend
 from benchmarks.plot import plot
 from benchmarks.proc import end_descendants
 from benchmarks.servers import ROOT
@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[Path, Rule], Iterator[Row]]] = {
     "peers": peers.rows,
     "overload": overload.rows,
     "start": start.rows,
+    "kalman": kalman.rows,
 }
 
 
