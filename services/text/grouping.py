@@ -67,13 +67,23 @@ def group(
     bounds = outliers.limits(distance, found.labels, found.k)
     return Grouping(
         found,
-        projection.project(vectors, plane, options.seed) if plane else None,
+        _drawn(vectors, plane, options.seed, check, report) if plane else None,
         terms.class_terms(selection.texts, found.labels.tolist()),
         clustering.representatives(vectors, found),
         distance,
         bounds,
         outliers.beyond(distance, found.labels, bounds),
     )
+
+
+def _drawn(
+    vectors: Vectors,
+    plane: projection.Method,
+    seed: int,
+    check: Callable[[], None],
+    report: Callable[[float], None],
+) -> Projection:
+    return projection.project(vectors, plane, seed, check, lambda share: report(GROUPED + (1 - GROUPED) * share))
 
 
 def spread(values: Floats, indices: Sequence[int], size: int) -> list[float | None]:

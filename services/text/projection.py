@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +20,8 @@ Method = Literal["tsne", "pca", "umap"]
 Points = NDArray[np.float64]
 NAMES = {"tsne": "t-SNE", "umap": "UMAP"}
 PERPLEXITY = 30
+ITERATIONS, TOLD_EVERY = 750, 25
+"""Of t-SNE: 250 with exaggerated attraction and 500 without."""
 NEIGHBOURS = 15
 PLACED_BY, PLACED_PERPLEXITY = 25, 5
 """Neighbours that a new text starts in the middle of, and the perplexity by which it is then moved."""
@@ -41,23 +44,28 @@ def installed(method: Method) -> bool:
     return method != "umap" or find_spec("umap") is not None
 
 
-def project(vectors: Vectors, method: Method, seed: int) -> Projection:
+def project(
+    vectors: Vectors,
+    method: Method,
+    seed: int,
+    check: Callable[[], None] = lambda: None,
+    report: Callable[[float], None] = lambda _: None,
+) -> Projection:
     """PCA's first two components; t-SNE (van der Maaten and Hinton 2008) or UMAP (McInnes, Healy and Melville 2018) on
     cosine distances, started from them. The same seed, the same points.
 
     The perplexity is 30, or a third of the texts less one where that is less; UMAP has 15 neighbours, or all others.
+    t-SNE calls `check` now and then, which may raise to end it, and `report` with the share that is done.
     """
     with one_thread():
-        return _project(vectors, method, seed)
-
-
-def _project(vectors: Vectors, method: Method, seed: int) -> Projection:
-    if method == "pca":
-        return _pca(vectors)
-    if len(vectors) < FEWEST or all_alike(vectors):
-        reason = f"{NAMES[method]} needs at least {FEWEST} texts that differ; the projection is PCA's"
-        return _pca(vectors, reason)
-    return Projection(method, _tsne(vectors, seed) if method == "tsne" else _umap(vectors, seed))
+        if method == "pca":
+            return _pca(vectors)
+        if len(vectors) < FEWEST or all_alike(vectors):
+            reason = f"{NAMES[method]} needs at least {FEWEST} texts that differ; the projection is PCA's"
+            return _pca(vectors, reason)
+        if method == "umap":
+            return Projection(method, _umap(vectors, seed))
+        return Projection(method, _tsne(vectors, seed, check, report))
 
 
 def on_plane(axes: Axes, vectors: Vectors) -> Points:
@@ -96,8 +104,14 @@ def perplexity(count: int) -> float:
     return min(PERPLEXITY, (count - 1) / 3)
 
 
-def _tsne(vectors: Vectors, seed: int) -> Points:
+def _tsne(vectors: Vectors, seed: int, check: Callable[[], None], report: Callable[[float], None]) -> Points:
     import openTSNE
+
+    calls = iter(range(1, ITERATIONS // TOLD_EVERY + 1))
+
+    def on_the_way(*_: Any) -> None:
+        check()
+        report(next(calls) * TOLD_EVERY / ITERATIONS)
 
     embedding = openTSNE.TSNE(
         perplexity=perplexity(len(vectors)),
@@ -105,6 +119,8 @@ def _tsne(vectors: Vectors, seed: int) -> Points:
         neighbors="exact",
         negative_gradient_method="bh",
         initialization="pca",
+        callbacks=on_the_way,
+        callbacks_every_iters=TOLD_EVERY,
         n_jobs=1,
         random_state=seed,
     ).fit(vectors)

@@ -4,6 +4,7 @@ from sklearn.manifold import trustworthiness
 
 from services.text.embedder import Vectors
 from services.text.projection import Method, among, on_plane, project
+from shared.errors import DeadlinePassed
 from tests.services.text.blobs import blobs
 
 
@@ -60,3 +61,18 @@ def test_new_texts_are_drawn_to_their_own_kind_each_for_itself(count: int) -> No
     assert nearest.tolist() == kinds
     # Each alone ends where it ends among others: the others only share the rounding of a sum.
     np.testing.assert_allclose(among(new[3:4], vectors, points, seed=1), placed[3:4], rtol=1e-3, atol=1e-3)
+
+
+def test_tsne_says_how_far_it_is_and_asks_whether_to_go_on() -> None:
+    vectors = blobs([10, 10], noise=0.3)[0]
+    shares: list[float] = []
+    told = project(vectors, "tsne", 3, report=shares.append)
+    assert shares == sorted(shares)
+    assert (len(shares), shares[-1]) == (30, 1)
+    assert np.array_equal(told.points, project(vectors, "tsne", 3).points)
+
+    def gone() -> None:
+        raise DeadlinePassed("late")
+
+    with pytest.raises(DeadlinePassed):
+        project(vectors, "tsne", 3, gone)
