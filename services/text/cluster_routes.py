@@ -43,7 +43,7 @@ warning where no k stands out.
 
 Brackets that transcribers write, `[crosstalk 00:58:01]` or `[inaudible]`, are not read. Texts of fewer than
 `min_words` words get label -1 and no point. The plane is PCA's, t-SNE's (seconds for a thousand texts), or UMAP's where
-it is installed.
+it is installed (its first map in a process takes a quarter of a minute more).
 
 With `keep=true` in the query the clustering is kept under the `id` that the answer has, and new texts can be assigned
 to its clusters. The same request has the same id, and is computed once.

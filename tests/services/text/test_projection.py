@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
+from sklearn.metrics import silhouette_score
 
 from services.text.embedder import Vectors
-from services.text.projection import Method, among, on_plane, project
+from services.text.projection import Method, among, installed, on_plane, project
 from shared.errors import DeadlinePassed
 from tests.services.text.blobs import blobs
 
@@ -76,3 +77,18 @@ def test_tsne_says_how_far_it_is_and_asks_whether_to_go_on() -> None:
 
     with pytest.raises(DeadlinePassed):
         project(vectors, "tsne", 3, gone)
+
+
+# Its package says at its import that TensorFlow, which it could use for something else, is not there.
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
+def test_umap_keeps_neighbours_and_repeats_itself() -> None:
+    assert installed("umap")
+    vectors, truth = blobs([12, 10], noise=0.2)
+    one, two = project(vectors, "umap", seed=7), project(vectors, "umap", seed=7)
+    assert one.method == "umap"
+    assert np.array_equal(one.points, two.points)
+    assert trustworthiness(vectors, one.points, n_neighbors=3, metric="cosine") > 0.8
+    assert silhouette_score(one.points, truth) > 0.5
+    assert project(vectors[:9], "umap", seed=7).warnings == [
+        "UMAP needs at least 10 texts that differ; the projection is PCA's"
+    ]
