@@ -12,6 +12,7 @@ from services.stats.answers import fields_of
 from services.stats.design import FloatArray
 from services.stats.inference import Regression
 from services.stats.prediction import predict
+from services.stats.regression_options import Method
 from services.stats.regression_schemas import FitRequest, PredictionRequest, RegressionRequest
 from services.stats.replies import BOUNDS, Answer
 from shared.errors import FieldError, NotAcceptable, Unprocessable
@@ -19,7 +20,7 @@ from shared.errors import FieldError, NotAcceptable, Unprocessable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NAMES: dict[regression.Method, str] = {
+_NAMES: dict[Method, str] = {
     "ols": "ordinary-least-squares",
     "ridge": "ridge-regression",
     "huber": "huber-regression",

@@ -1,6 +1,5 @@
 """Regression over HTTP."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -14,7 +13,7 @@ from services.stats.regression_schemas import (
 )
 from services.stats.replies import ReplyDep
 from services.stats.requests import documented, numbers
-from shared.context import current_context
+from shared.context import checker
 from shared.openapi import problems
 
 router = APIRouter(prefix="/v1/stats", tags=["stats"])
@@ -44,7 +43,7 @@ column is drawn, with the intervals of its mean and of a new point.""",
     openapi_extra=documented(RegressionRequest, examples.REGRESSION, examples.REGRESSION_TABLE),
 )
 async def regress(reply: ReplyDep, body: Annotated[RegressionRequest, Depends(numbers(RegressionRequest))]) -> Response:
-    return await reply(regression_answers.regression_answer, body, _check())
+    return await reply(regression_answers.regression_answer, body, checker())
 
 
 @router.post(
@@ -59,9 +58,4 @@ whose `y` is null. So in a table: the rows without a response are predicted, in 
     openapi_extra=documented(PredictionRequest, examples.PREDICTION, examples.PREDICTION_TABLE),
 )
 async def predict(reply: ReplyDep, body: Annotated[PredictionRequest, Depends(numbers(PredictionRequest))]) -> Response:
-    return await reply(regression_answers.prediction_answer, body, _check())
-
-
-def _check() -> Callable[[], None]:
-    context = current_context.get()
-    return context.check if context is not None else lambda: None
+    return await reply(regression_answers.prediction_answer, body, checker())

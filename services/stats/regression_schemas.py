@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from services.stats.columns import Column, Columns, Series
-from services.stats.regression import Method, Precision
+from services.stats.regression_options import Method, Precision
 from services.stats.replies import COLUMNS, PICTURES
 from services.stats.sandwich import Covariance
 from services.stats.schemas import Interval, Name, Number

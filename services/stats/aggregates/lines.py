@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from services.stats import leastsquares
+from services.stats import leastsquares, reduction
 from services.stats.aggregates.aggregator import Document, StateFault, array_of, count_of, list_of
 from services.stats.inference import infer
 from services.stats.leastsquares import FloatArray, Solution
@@ -80,7 +80,7 @@ class Lines:
 def _factor(rows: FloatArray) -> FloatArray:
     """The upright R factor, columns scaled to the same size on the way."""
     exponents = np.frexp(np.abs(rows).max(axis=0))[1]
-    r = leastsquares.upright(leastsquares.triangle(np.ldexp(rows, -exponents)))
+    r = reduction.upright(reduction.triangle(np.ldexp(rows, -exponents)))
     return np.asarray(np.ldexp(r, exponents))
 
 
@@ -89,7 +89,7 @@ def _solution(summary: Factor) -> Solution:
     exponents[0] = 0
     shift = np.ldexp(summary.shift, -exponents[1:])
     return leastsquares.solve_factor(
-        leastsquares.Factor(
+        reduction.Factor(
             n=summary.n,
             r=np.ldexp(summary.r, -exponents),
             centre=np.array([0.0, *shift[:-1]]),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from services.stats import regression
 from services.stats.inference import Influence
-from services.stats.regression import Precision
+from services.stats.regression_options import Precision
 from tests.services.stats.peers import OLSInfluence, sm, table
 
 

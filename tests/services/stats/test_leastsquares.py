@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from services.stats import leastsquares
 from services.stats.design import Design
+from services.stats.reduction import BLOCK
 from tests.services.stats import nist
 
 # correct digits by column scaling and Householder QR as measured beforehand, less one: coefficients, standard errors
@@ -90,7 +91,7 @@ def test_condition_does_not_see_scale() -> None:
 
 
 @pytest.mark.parametrize("with_q", [False, True])
-@pytest.mark.parametrize("rows", [leastsquares.BLOCK - 1, leastsquares.BLOCK + 1, 3 * leastsquares.BLOCK])
+@pytest.mark.parametrize("rows", [BLOCK - 1, BLOCK + 1, 3 * BLOCK])
 def test_blocks_are_as_good_as_the_whole(rows: int, with_q: bool) -> None:
     rng = np.random.default_rng(rows)
     x, weights = rng.normal(size=(3, rows)) + 100, rng.uniform(0.5, 2, rows)

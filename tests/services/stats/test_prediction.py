@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from services.stats import regression
 from services.stats.prediction import predict
-from services.stats.regression import Precision
+from services.stats.regression_options import Precision
 from services.stats.sandwich import Covariance
 from tests.services.stats import nist
 from tests.services.stats.peers import sm, table

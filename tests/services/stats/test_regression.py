@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.stats import regression
+from services.stats.regression_options import Method, Precision
 from shared.errors import TooLarge, Unprocessable
 from tests.services.stats.peers import sm, table
 
@@ -13,7 +14,7 @@ from tests.services.stats.peers import sm, table
 @pytest.mark.parametrize("precision", ["default", "high"])
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_agrees_with_statsmodels(precision: regression.Precision, intercept: bool, weighted: bool) -> None:
+def test_agrees_with_statsmodels(precision: Precision, intercept: bool, weighted: bool) -> None:
     x, y, weights = table(3)
     x[0] = x[0] + 5  # away from the mean of 0, where an intercept matters
     matrix = np.column_stack([np.ones(40), *x] if intercept else x)
@@ -40,7 +41,7 @@ def test_names_of_powers() -> None:
 
 
 @pytest.mark.parametrize("precision", ["default", "high"])
-def test_a_dropped_column_is_named(precision: regression.Precision) -> None:
+def test_a_dropped_column_is_named(precision: Precision) -> None:
     x, y, _ = table(5)
     columns = [np.round(x[0], 3), 2 * np.round(x[0], 3), x[1]]
     found = regression.fit(columns, y, precision=precision)
@@ -155,7 +156,7 @@ def test_ends_of_the_range() -> None:
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["ols", "ridge"]))
-def test_the_order_of_points_does_not_matter(seed: int, method: regression.Method) -> None:
+def test_the_order_of_points_does_not_matter(seed: int, method: Method) -> None:
     x, y, weights = table(seed, rows=14, columns=2)
     order = np.random.default_rng(seed).permutation(14)
     options = {"method": method, "alpha": 2.0 if method == "ridge" else None}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from services.stats import regression, theilsen
+from services.stats.regression_options import Method
 from shared.errors import TooLarge, Unprocessable
 
 FEW = st.lists(st.tuples(st.integers(-6, 6), st.integers(-20, 20)), min_size=3, max_size=30).filter(
@@ -74,7 +75,7 @@ def test_what_would_take_too_long() -> None:
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["theil_sen", "siegel"]), st.integers(-30, 30))
-def test_equivariance(seed: int, method: regression.Method, exponent: int) -> None:
+def test_equivariance(seed: int, method: Method, exponent: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(2, 25))
     order = rng.permutation(25)
