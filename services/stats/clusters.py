@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from services.stats.learning import one_thread
 from services.stats.leastsquares import FloatArray
 from services.stats.rows import distinct, refused
 
@@ -74,12 +75,10 @@ def kmeans(table: FloatArray, k: int, *, seed: int = 0, starts: int = 10) -> Clu
     """The best of `starts` seeded attempts by Lloyd's algorithm from k-means++ (scikit-learn's), the same whatever the
     order of the rows. Raises Unprocessable for more clusters than distinct rows."""
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     check_count(k, table)
     order = np.lexsort(table.T)
-    # Several threads add their partial sums in the order that they finish, and the last digits vary with it.
-    with threadpool_limits(1):
+    with one_thread():
         model = KMeans(k, n_init=starts, random_state=seed, max_iter=300).fit((table - table.mean(axis=0))[order])
     labels = np.empty(len(table), dtype=np.int64)
     labels[order] = model.labels_
@@ -89,9 +88,10 @@ def kmeans(table: FloatArray, k: int, *, seed: int = 0, starts: int = 10) -> Clu
 def tree(table: FloatArray, linkage: Linkage = "ward") -> Tree:
     """Of an (n, d) `table` by Euclidean distance (SciPy's); n (n - 1) / 2 distances are held."""
     from scipy.cluster import hierarchy
+    from scipy.spatial.distance import pdist
 
     order = np.lexsort(table.T)
-    merges = hierarchy.linkage((table - table.mean(axis=0))[order], linkage)
+    merges = hierarchy.linkage(pdist((table - table.mean(axis=0))[order]), linkage)
     rows = len(table)
     nodes = merges[:, :2].astype(np.int64)
     nodes = np.sort(np.where(nodes < rows, order[np.minimum(nodes, rows - 1)], nodes), axis=1)

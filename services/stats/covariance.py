@@ -217,6 +217,11 @@ def _warnings(found: Covariance, kind: Kind) -> list[str]:
     if found.counts is not None:
         few = np.argwhere(np.triu(found.counts < 2))
         warnings += [f"columns {names[i]} and {names[j]} share fewer than 2 rows: null" for i, j in few[:20]]
+        varies = ~np.isnan(diagonal)
+        still = np.argwhere(np.triu(np.isnan(matrix) & (found.counts > 1) & np.outer(varies, varies)))
+        warnings += [
+            f"column {names[i]} or {names[j]} does not vary over the rows they share: null" for i, j in still[:20]
+        ]
     if np.isinf(matrix).any():
         warnings.append("some covariances are beyond the range of a double: null")
     return warnings

@@ -13,6 +13,8 @@ from services.stats.rows import refused
 
 Rule = Literal["scott", "silverman"]
 _CHUNK = 1 << 19
+_FARTHEST = 1e100
+"""Most kernel widths between two rows: their squares are within the range of a double."""
 
 
 @dataclass(frozen=True)
@@ -68,5 +70,9 @@ def kernels(table: FloatArray, bandwidth: Rule | float = "scott") -> Kernels:
             raise refused("/x", "has columns that follow from one another; leave them out, or give a bandwidth")
         root = factor * np.linalg.cholesky(covariance)
     else:
+        if np.max(np.ptp(table, axis=0)) / bandwidth > _FARTHEST:
+            raise refused(
+                "/bandwidth", f"is {bandwidth:g}, nothing beside rows that lie {np.max(np.ptp(table, axis=0)):g} apart"
+            )
         root = np.diag(bandwidth / scale)
     return Kernels(centre, scale, solve_triangular(root, z.T, lower=True).T, root)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
+from services.stats.learning import one_thread
 from services.stats.leastsquares import FloatArray
 from services.stats.rows import distinct, refused
 
@@ -59,7 +60,6 @@ def fit(table: FloatArray, k: int, *, shape: Shape = "full", seed: int = 0, star
     than distinct rows.
     """
     from sklearn.mixture import GaussianMixture
-    from threadpoolctl import threadpool_limits
 
     if k > distinct(table):
         raise refused("/k", f"is {k}, but only {distinct(table)} rows are distinct")
@@ -68,8 +68,7 @@ def fit(table: FloatArray, k: int, *, shape: Shape = "full", seed: int = 0, star
     model = GaussianMixture(
         k, covariance_type=shape, random_state=seed, n_init=starts, reg_covar=_FLOOR, max_iter=_STEPS, tol=1e-5
     )
-    # Several threads add their partial sums in the order that they finish, and the last digits vary with it.
-    with threadpool_limits(1):
+    with one_thread():
         model.fit(z)
     covariances = _full(model.covariances_, shape, *model.means_.shape)
     order = np.lexsort((*model.means_.T, -model.weights_))

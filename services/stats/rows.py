@@ -42,7 +42,9 @@ def complete(columns: Mapping[str, FloatArray], *, drop: bool) -> FloatArray:
 
 
 def distinct(table: FloatArray) -> int:
-    return len(np.unique(table, axis=0))
+    """The rows that differ, as far as a double tells beside the spread of their columns."""
+    spread = table.std(axis=0)
+    return len(np.unique((table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0), axis=0))
 
 
 def side_by_side(columns: Sequence[FloatArray], names: Sequence[str] | None) -> tuple[list[str], FloatArray]:

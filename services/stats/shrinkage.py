@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.stats.learning import one_thread
 from services.stats.leastsquares import FloatArray
 from services.stats.products import centred
 from shared.errors import Unprocessable
+
+_IN_A_PLANE = "half of the rows or more lie in a plane, so that no ellipsoid is the smallest around them"
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,20 @@ def minimum_determinant(table: FloatArray) -> Estimate:
     rows, width = table.shape
     if rows <= 2 * width:
         raise Unprocessable(f"{rows} rows are too few: mcd of {width} columns needs more than {2 * width}")
-    spread = table.std(axis=0)
+    rest, spread = centred(table), table.std(axis=0)
     if (spread == 0).any():
         raise Unprocessable(f"column {int(np.argmin(spread))} does not vary: mcd needs columns that do")
-    ordered = table[np.lexsort(table.T)]
-    with np.errstate(all="ignore"):
-        found = MinCovDet(random_state=0).fit(ordered / spread)
-    closest = centred((ordered / spread)[found.raw_support_])
+    ordered = (rest / spread)[np.lexsort(table.T)]
+    if np.linalg.matrix_rank(ordered, tol=1e-7 * np.sqrt(rows)) < width:
+        raise Unprocessable("the columns follow from one another; mcd needs columns that do not")
+    try:
+        with np.errstate(all="ignore"), one_thread():
+            found = MinCovDet(random_state=0).fit(ordered)
+    except ValueError:  # of a single column, half of whose rows are alike
+        raise Unprocessable(_IN_A_PLANE) from None
+    closest = centred(ordered[found.raw_support_])
     if np.linalg.matrix_rank(closest, tol=1e-7 * np.sqrt(rows)) < width:
-        raise Unprocessable("half of the rows or more lie in a plane, so that no ellipsoid is the smallest around them")
+        raise Unprocessable(_IN_A_PLANE)
     matrix = np.asarray(found.covariance_) * spread[:, None] * spread
     return Estimate(matrix, support=int(found.support_.sum()))
 

@@ -259,6 +259,14 @@ def test_columns_that_never_meet() -> None:
     assert "columns a and b share fewer than 2 rows: null" in found.warnings
 
 
+def test_rows_that_are_shared_and_do_not_vary() -> None:
+    columns = {"a": np.array([0, 0, 1, np.nan]), "b": np.array([1, 2, np.nan, 3])}
+    for kind in ("pearson", "spearman", "kendall"):
+        found = covariance(columns, kind=kind, missing="pairwise")
+        assert np.isnan(found.matrix[0, 1])
+        assert found.warnings == ["column a or b does not vary over the rows they share: null"]
+
+
 def test_refusals() -> None:
     with pytest.raises(Unprocessable, match="/columns/b has 1 entries, a has 2") as caught:
         covariance({"a": np.arange(2.0), "b": np.arange(1.0)})

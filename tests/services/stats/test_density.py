@@ -77,6 +77,11 @@ def test_columns_that_follow_from_one_another() -> None:
     assert np.isfinite(kernels(x, 1.0).log_density(x)).all()
 
 
+def test_a_bandwidth_that_is_nothing_beside_the_rows() -> None:
+    with pytest.raises(Unprocessable, match="nothing beside rows"):
+        kernels(np.array([[0.0], [1e150]]), 1e-20)
+
+
 def test_a_long_computation_can_be_ended() -> None:
     def stop() -> None:
         raise TimeoutError

@@ -82,3 +82,5 @@ def test_more_components_than_rows_and_rows_that_coincide() -> None:
     assert "coincide" in found.warnings[0]
     assert np.isfinite(found.log_density(x)).all()
     assert len(choose(x, 6)) == 2
+    with pytest.raises(Unprocessable, match="only 2 rows are distinct"):
+        fit(np.array([[1e150], [0.1], [0.2]]), 3)  # beside 1e150 the others are one
