@@ -9,8 +9,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from services.text.corpora import Corpora
+from services.text.corpora import Corpora, Ready
 from services.text.corpus_store import CorpusStore, Limits
+from services.text.information import Method, Reference
 from services.text.settings import TextSettings
 from shared.errors import Unavailable
 from shared.metrics import Metrics
@@ -215,3 +216,16 @@ def test_without_redis_texts_can_be_sent(client: httpx.Client, text_url: str) ->
     answer = client.put(f"{text_url}/v1/text/corpora/a", json={"texts": ["a"]})
     assert answer.status_code == 503
     assert "send the texts as `corpus`" in answer.json()["detail"]
+
+
+def test_ready_references_are_the_last_used_up_to_so_many_words() -> None:
+    def reference(words: int) -> Reference:
+        return Reference([["a"] * words], Method(), own=False)
+
+    ready = Ready(10)
+    ready.put(("large",), reference(11))
+    for name in ("one", "two"):
+        ready.put((name,), reference(4))
+    assert ready.get(("one",)) is not None
+    ready.put(("three",), reference(4))
+    assert [ready.get((name,)) is not None for name in ("large", "one", "two", "three")] == [False, True, False, True]
