@@ -92,8 +92,7 @@ class Corpora:
 
     async def look(self, id: str) -> Look:
         known = await self._known(id)
-        documents = await self._documents(id)
-        found, figures = await self._workers.run(_described, documents)
+        found, figures = await self._workers.run_costing(_cost(known), _described, await self._pieces(id))
         return Look(id, known.grows, found, figures)
 
     async def reference(self, id: str, method: Method, check: Callable[[], None]) -> tuple[Reference, bool]:
@@ -104,7 +103,7 @@ class Corpora:
         if (ready := self._ready.get(key)) is not None:
             return ready, not known.grows
         pieces = await self._pieces(id)
-        made = await self._workers.run_costing(1 + known.words / 20_000, _reference, pieces, method, check)
+        made = await self._workers.run_costing(_cost(known), _reference, pieces, method, check)
         if made is None:
             detail = f"corpus {id} has no word to count"
             raise Unprocessable(detail, errors=[FieldError("/corpus_id", detail)])
@@ -139,9 +138,6 @@ class Corpora:
         if not pieces:
             raise unknown(id)
         return pieces
-
-    async def _documents(self, id: str) -> list[list[str]]:
-        return await self._workers.run(unpack, await self._pieces(id))
 
     async def _merge(self, id: str) -> None:
         """A failure is no one's: many pieces are as good as one, only slower to read."""
@@ -186,7 +182,13 @@ def _merged(pieces: list[bytes]) -> bytes:
     return pack(unpack(pieces))
 
 
-def _described(documents: list[list[str]]) -> tuple[str, Described]:
+def _cost(known: Known) -> float:
+    """Of reading it, in computations of the process's small ones."""
+    return 1 + known.words / 20_000
+
+
+def _described(pieces: list[bytes]) -> tuple[str, Described]:
+    documents = unpack(pieces)
     return digest(documents), Described.of(len(documents), Unigram(documents, 0))
 
 
