@@ -2,6 +2,7 @@
 as reading them. Every fault names its entry."""
 
 from itertools import accumulate, chain, pairwise
+from operator import countOf
 from typing import Annotated, Any, NoReturn
 
 import numpy as np
@@ -82,6 +83,10 @@ def _column(value: Any, *, nulls: bool) -> FloatArray:
         raise PydanticCustomError("list_type", "must be an array of numbers")
     if not value:
         raise PydanticCustomError("too_short", "is empty; give at least one number")
+    if countOf(map(type, value), float) == len(value):
+        floats = np.fromiter(value, dtype=np.float64, count=len(value))
+        if not np.isnan(floats).any():
+            return _in_range(floats)
     kinds = set(map(type, value))
     if kinds - _NUMBERS - {type(None)}:
         _refuse([(k, _NO_NUMBER) for k, v in enumerate(value) if type(v) not in _NUMBERS and v is not None])
@@ -91,11 +96,15 @@ def _column(value: Any, *, nulls: bool) -> FloatArray:
         array = np.array(value, dtype=np.float64)
     except OverflowError:  # an integer of more than 308 digits
         array = np.array([v if v is None or abs(v) <= LARGEST else LARGEST * 2 for v in value], dtype=np.float64)
+    if np.count_nonzero(np.isnan(array)) > (value.count(None) if type(None) in kinds else 0):
+        _refuse([(k, extreme(v)) for k, v in enumerate(value) if v is not None and v != v])
+    return _in_range(array)
+
+
+def _in_range(array: FloatArray) -> FloatArray:
     if has_extremes(array):
         places = np.flatnonzero([has_extremes(each) for each in array]).tolist()
         _refuse([(k, extreme(float(array[k]))) for k in places])
-    if np.count_nonzero(np.isnan(array)) > (value.count(None) if type(None) in kinds else 0):
-        _refuse([(k, extreme(v)) for k, v in enumerate(value) if v is not None and v != v])
     return array
 
 

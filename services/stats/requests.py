@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import orjson
 from fastapi import Request
+from pydantic import ValidationError
 
 from services.stats.replies import SVG
 from services.stats.tables import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, TableBody, parse_table
@@ -37,10 +39,20 @@ def numbers(model: type[M]) -> Callable[[Request, WorkersDep], Awaitable[M]]:
         most = settings.max_values if kind in _OBJECTS else settings.max_table_values
         if kind not in _BINARY:
             check_values(body, most)
-        reader = partial(parse, model, body) if kind == JSON else partial(parse_table, model, kind, body, query, most)
+        reader = (
+            partial(_parse_json, model, body) if kind == JSON else partial(parse_table, model, kind, body, query, most)
+        )
         return reader() if len(body) <= INLINE_BYTES and kind in _OBJECTS else await workers.run(reader)
 
     return read
+
+
+def _parse_json(model: type[M], body: bytes) -> M:
+    """As `parse`, which is asked only where something is wrong, in half the time."""
+    try:
+        return model.model_validate(orjson.loads(body), strict=True)
+    except (orjson.JSONDecodeError, ValidationError):
+        return parse(model, body)
 
 
 def check_values(body: bytes, most: int) -> None:

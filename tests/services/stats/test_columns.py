@@ -53,6 +53,7 @@ def test_null_is_missing_in_a_series() -> None:
         ('{"column": [1, [2]]}', ("column", 1, "number_type")),
         ('{"column": [1, null]}', ("column", 1, "value_error")),
         ('{"column": [1, 2, NaN]}', ("column", 2, "finite_number")),
+        ('{"column": [1.5, NaN, 2.5]}', ("column", 1, "finite_number")),
         ('{"column": [Infinity]}', ("column", 0, "finite_number")),
         ('{"column": [-1e999]}', ("column", 0, "finite_number")),
         ('{"column": [1e151]}', ("column", 0, "value_error")),
