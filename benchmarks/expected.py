@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from benchmarks.checks import Check, WrongAnswer
 
-COSINE = 0.995
-"""Least cosine between a vector and the full-precision one of the published model."""
+COSINE = 0.985
+"""Least cosine between a vector and the full-precision one of the published model; in 8 bits 0.994 over 500 sentences,
+less for words without sense. Another text's is below 0.9."""
 
 
 def near(what: str, found: Any, wanted: Any, tolerance: float) -> None:
@@ -77,7 +78,7 @@ def _model() -> Any:
         from benchmarks.library import text_model
         from benchmarks.peers.work import Sentences
 
-        _loaded.append(Sentences(text_model()))
+        _loaded.append(Sentences(text_model("float32")))
     return _loaded[0]
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import orjson
@@ -147,11 +147,14 @@ WORK = {
 }
 
 
-def text_model() -> Path:
-    """Folder of the sentence model that is served: the newest version."""
+def text_model(precision: Literal["auto", "float32", "int8"] = "auto") -> Path:
+    """Folder of the sentence model that is served on this machine, or of one precision."""
+    from services.text.choice import choose
     from services.text.settings import TextSettings
 
-    return newest(TextSettings().models / "text-embedding")
+    found = choose(TextSettings(precision=precision))
+    there = [path.name for path in (found.folder / "text-embedding").iterdir() if (path / "model.json").is_file()]
+    return found.folder / "text-embedding" / found.policy.select(there)[0]
 
 
 def speed_model() -> Path:

@@ -38,6 +38,14 @@ def memory_bytes(pid: int) -> int:
     raise ValueError(f"/proc/{pid}/smaps_rollup says no Pss")
 
 
+def peak_bytes(pid: int) -> int:
+    """The most that was resident at a time (proc(5), VmHWM)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) << 10
+    raise ValueError(f"/proc/{pid}/status says no VmHWM")
+
+
 def end(popen: subprocess.Popen[bytes], patience_s: float = 30.0) -> None:
     """SIGTERM, and SIGKILL for what is left of it and its children after `patience_s`."""
     family = descendants(popen.pid)

@@ -24,7 +24,8 @@ log = structlog.get_logger()
 
 class Slots:
     """`count` runs at once. Whoever brings work while a slot is free holds it and leads: runs what waits, on the
-    calling thread or the pool's, until nothing does. Nobody waits for work to come.
+    calling thread or the pool's, until nothing does. What is more than one run calls up the other slots. Nobody waits
+    for work to come.
     """
 
     def __init__(
@@ -124,11 +125,18 @@ class Slots:
                 member.done, member.error = True, error
             if run:
                 self._admission.begin(run.total)
+                self._call_up()
             else:
                 self._free += 1
         for member, error in dropped:
             self._failed(member, error)
         return run if run else None
+
+    def _call_up(self) -> None:
+        """Another slot for what is left in the queue, if one is free."""
+        if self._queue and self._free and not self._closed:
+            self._free -= 1
+            self._pool.submit(self._lead)
 
     def _await_more(self) -> None:
         """Until the first in the queue has waited `delay_s` or a run is full."""

@@ -80,6 +80,17 @@ def given_batcher() -> Iterator[Given]:
         each.close()
 
 
+async def test_a_list_of_several_runs_takes_every_free_slot(given_batcher: Given) -> None:
+    model = Model()
+    model.open.clear()
+    batcher = given_batcher(model, slots=3, max_cost=2)
+    task = asyncio.ensure_future(batcher.submit(list(range(9))))
+    await model.busy(3)
+    model.open.set()
+    assert await task == [2 * item for item in range(9)]
+    assert len(model.threads) == 3
+
+
 async def queued(batcher: Batcher[int, int], *lists: Sequence[int]) -> list["asyncio.Task[list[int]]"]:
     """Submissions that wait, in this order."""
     tasks = [asyncio.ensure_future(batcher.submit(items)) for items in lists]
