@@ -6,12 +6,17 @@ import httpx
 import pytest
 
 from services.text.cluster_examples import CLUSTER
-from services.text.examples import EMBEDDINGS, INFORMATION
+from services.text.examples import EMBEDDINGS, INFORMATION, RANKING
 from services.text.model import MODEL_NAME
 from tests.processes import Process, running
 from tests.services.text.served import MODEL_VERSION
 
-OPERATIONS = {"/v1/embeddings": EMBEDDINGS, "/v1/text/cluster": CLUSTER, "/v1/text/information": INFORMATION}
+OPERATIONS = {
+    "/v1/embeddings": EMBEDDINGS,
+    "/v1/text/cluster": CLUSTER,
+    "/v1/text/information": INFORMATION,
+    "/v1/text/information/ranking": RANKING,
+}
 
 
 def test_ready_names_its_model(client: httpx.Client, text_url: str) -> None:
