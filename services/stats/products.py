@@ -10,6 +10,8 @@ from services.stats.leastsquares import FloatArray
 Counts = npt.NDArray[np.int64]
 Exponents = npt.NDArray[np.intc]
 BoolArray = npt.NDArray[np.bool_]
+_LOWEST = -1000
+"""Exponent of the least scale, whose inverse is within the range of a double."""
 
 
 def scaled(table: FloatArray, *, together: bool = False) -> tuple[FloatArray, Exponents]:
@@ -18,10 +20,11 @@ def scaled(table: FloatArray, *, together: bool = False) -> tuple[FloatArray, Ex
     first = np.argmax(~np.isnan(table), axis=0)
     shifted: FloatArray = table - table[first, np.arange(table.shape[1])]
     largest = np.nanmax(np.abs(shifted), axis=0, initial=0.0)
-    exponents: Exponents = np.frexp(largest)[1]
+    exponents: Exponents = np.maximum(np.frexp(largest)[1], _LOWEST)
     if together:
         exponents = np.full_like(exponents, exponents.max())
-    return np.ldexp(shifted, -exponents), exponents
+    shifted *= np.ldexp(1.0, -exponents)
+    return shifted, exponents
 
 
 def centred(table: FloatArray) -> FloatArray:
@@ -73,19 +76,15 @@ def counts(table: FloatArray) -> Counts:
 
 def ranks(table: FloatArray) -> FloatArray:
     """Of each value in its column, from 1, equal ones sharing the mean of theirs; where NaN is, 0."""
-    rows, width = table.shape
-    order = np.argsort(table, axis=0, kind="stable")
-    ordered = np.take_along_axis(table, order, axis=0)
-    starts = np.ones((rows, width), dtype=bool)
-    starts[1:] = ordered[1:] != ordered[:-1]
-    ends = np.ones((rows, width), dtype=bool)
-    ends[:-1] = starts[1:]
-    place = np.arange(rows)[:, None]
-    first = np.maximum.accumulate(np.where(starts, place, 0), axis=0)
-    last = np.minimum.accumulate(np.where(ends, place, rows)[::-1], axis=0)[::-1]
-    found = np.empty_like(ordered)
-    np.put_along_axis(found, order, (first + last) / 2 + 1, axis=0)
-    return np.where(np.isnan(table), 0.0, found)
+    found = np.zeros_like(table)
+    for j, column in enumerate(np.ascontiguousarray(table.T)):
+        there = np.flatnonzero(~np.isnan(column))
+        order = there[np.argsort(column[there])]
+        ordered = column[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(order) else order
+        ends = np.append(starts[1:], len(order))
+        found[order, j] = np.repeat((starts + ends + 1) / 2, ends - starts)
+    return found
 
 
 def _row(column: FloatArray, others: FloatArray, shared: BoolArray, *, correlation: bool, ddof: int) -> FloatArray:

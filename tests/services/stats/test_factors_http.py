@@ -143,3 +143,11 @@ def test_refusals(url: str, client: httpx.Client, body: dict[str, Any], status: 
     answer = client.post(url, json=body)
     assert answer.status_code == status, answer.text
     assert pointer is None or pointer in [each["pointer"] for each in answer.json()["errors"]], answer.text
+
+
+def test_a_deadline_ends_training(url: str, client: httpx.Client) -> None:
+    rows = (np.random.default_rng(0).random((15, 5000)) < 0.5).astype(int).tolist()
+    body = {"columns": {f"c{j}": row for j, row in enumerate(rows)}, "method": "rbm", "n_factors": 15, "epochs": 2500}
+    answer = client.post(url, json=body, headers={"X-Request-Timeout-Ms": "500"})
+    assert answer.status_code == 504, answer.text
+    assert client.post(url, json={"matrix": [[1, 0.5], [0.5, 1]]}).status_code == 200
