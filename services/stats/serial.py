@@ -25,7 +25,7 @@ def find_serial(
     report: Callable[[float], None],
 ) -> Findings:
     """As `find`; `time` must be at equal steps. The slope and the intercept are those of the values as they are."""
-    step = 1.0 if time is None else (time[-1] - time[0]) / (len(time) - 1)
+    step = 1.0 if time is None or len(time) < 2 else (time[-1] - time[0]) / (len(time) - 1)
 
     def share(start: float) -> Callable[[float], None]:
         return lambda done: report(start + done / 3)

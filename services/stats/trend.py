@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from services.stats.columns import LARGEST, SMALLEST
 from services.stats.discoveries import benjamini_hochberg
 from services.stats.findings import Findings, find
 from services.stats.joint import MAX_CORRELATED, Joint, Seasonal, find_joint, find_seasonal
@@ -142,10 +143,14 @@ def _check_values(series: Sequence[FloatArray], names: Sequence[str] | None) -> 
             pointer, detail = _pointer(k, names), f"has {len(x):,} values; a series may have {MAX_POINTS:,}"
             raise TooLarge(f"{pointer} {detail}", errors=[FieldError(pointer, detail)])
     for start in range(0, len(series), _BLOCK):
-        if np.isinf(np.concatenate(series[start : start + _BLOCK])).any():
-            k = next(k for k in range(start, len(series)) if np.isinf(series[k]).any())
-            place = int(np.argmax(np.isinf(series[k])))
-            raise _unprocessable(f"{_pointer(k, names)}/{place}", "is infinite; leave it out, as missing")
+        if (np.abs(np.concatenate(series[start : start + _BLOCK])) > LARGEST).any():
+            k = next(k for k in range(start, len(series)) if (np.abs(series[k]) > LARGEST).any())
+            _refuse_beyond(series[k], _pointer(k, names))
+
+
+def _refuse_beyond(values: FloatArray, pointer: str) -> None:
+    place = int(np.argmax(np.abs(values) > LARGEST))
+    raise _unprocessable(f"{pointer}/{place}", f"is {values[place]:g}, beyond {LARGEST:g}; use a larger unit")
 
 
 def _pointer(k: int, names: Sequence[str] | None) -> str:
@@ -158,8 +163,10 @@ def _times(time: npt.ArrayLike, series: Sequence[FloatArray], names: Sequence[st
         if len(x) != len(clock):
             detail = f"has {len(x)} entries, time has {len(clock)}"
             raise _unprocessable(_pointer(k, names), f"{detail}: give one time a value")
+    if (np.abs(clock) > LARGEST).any():
+        _refuse_beyond(clock, "/time")
     gaps = np.diff(clock)
-    bad = np.flatnonzero(~(gaps > _LEAST_GAP * np.max(np.abs(clock), initial=0.0)))
+    bad = np.flatnonzero(~(gaps > max(SMALLEST, _LEAST_GAP * np.max(np.abs(clock), initial=0.0))))
     if len(bad):
         at = int(bad[0]) + 1
         raise Unprocessable(

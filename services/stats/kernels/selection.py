@@ -37,7 +37,7 @@ def narrow(values: Floats, count: int, ranks: Integers, bins: Bins, counts: Inte
     while size < BINS and size * 4 < count:
         size *= 2
     scale = size / (high - low)
-    if not low < high or not np.isfinite(scale):
+    if not low < high or not 0 < scale < np.inf:
         few[:count] = values[:count]
         return count
     counts[: size + 1] = 0

@@ -255,11 +255,24 @@ def test_partial_of_a_series_given_itself_says_nothing() -> None:
 # (h) constants are in test_trend; (i)
 
 
-@pytest.mark.parametrize("value", [np.inf, -np.inf])
-def test_infinity_is_refused(value: float) -> None:
-    with pytest.raises(Unprocessable, match="infinite") as caught:
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e308])
+def test_infinity_and_what_becomes_it_is_refused(value: float) -> None:
+    with pytest.raises(Unprocessable, match="beyond") as caught:
         mann_kendall({"a": [1.0, 2.0, value]})
     assert caught.value.errors[0].pointer == "/series/a/2"
+    with pytest.raises(Unprocessable) as caught:
+        mann_kendall([[1.0, 2.0, 3.0]], time=sorted([0, 1, value]))
+    assert caught.value.errors[0].pointer.startswith("/time/")
+    with pytest.raises(Unprocessable, match="increase"):
+        mann_kendall([[1.0, 2.0, 3.0]], time=[0, 1e-300, 2e-300])
+
+
+def test_numbers_at_the_ends_of_the_range() -> None:
+    rng = np.random.default_rng(0)
+    for n in (40, 200, 3000):
+        x = 10.0 ** rng.uniform(-150, 150, n) * rng.choice([-1, 1], n)
+        found = mann_kendall([x], time=1e-149 * np.arange(1, n + 1))
+        assert np.isfinite([found.slope[0], *found.slope_ci[0], found.intercept[0]]).all()
 
 
 @pytest.mark.parametrize("method", get_args(Serial) + get_args(Seasonal) + get_args(Joint))
