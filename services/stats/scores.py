@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from services.stats.kernels import rows
+from services.stats.kernels.selection import order_statistics
 from services.stats.leastsquares import FloatArray
 from services.stats.sen import IndexArray, Points, Slopes, all_slopes
 
@@ -66,9 +67,9 @@ def sen_slope(
         slopes = Slopes(groups, check)
         middle = slopes.at((pairs - 1) // 2, pairs // 2)
         return sum(middle) / 2, slopes.at(low, low)[0], slopes.at(high, high)[0]
-    ordered = np.partition(all_slopes(groups), sorted({low, (pairs - 1) // 2, pairs // 2, high}))
-    median = (ordered[(pairs - 1) // 2] + ordered[pairs // 2]) / 2
-    return float(median), float(ordered[low]), float(ordered[high])
+    ranks = np.array([low, (pairs - 1) // 2, pairs // 2, high])
+    first, left, right, last = order_statistics(all_slopes(groups), ranks).tolist()
+    return (left + right) / 2, first, last
 
 
 def limit_ranks(pairs: int, variance: float, alpha: float) -> tuple[int, int]:

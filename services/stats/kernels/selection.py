@@ -3,7 +3,7 @@
 import numpy as np
 
 from services.stats.kernels.arrays import Bins, Floats, Integers
-from services.stats.kernels.compiled import helper
+from services.stats.kernels.compiled import compiled, helper
 
 BINS = 4096
 _SORTED = 40
@@ -80,3 +80,12 @@ def sort(values: Floats, count: int) -> None:
             values[m] = values[m - 1]
             m -= 1
         values[m] = value
+
+
+@compiled("f8[::1](f8[::1],i8[::1])")
+def order_statistics(values: Floats, ranks: Integers) -> Floats:
+    """The values of the increasing `ranks`, from 0, four at most."""
+    count = len(values)
+    picked, few = np.empty(len(ranks)), np.empty(count)
+    pick(values, count, ranks, picked, np.empty(count, np.int32), np.empty(BINS + 1, np.int64), few)
+    return picked
