@@ -71,7 +71,9 @@ async def make(
 @router.post(
     "/aggregates/{id}/values",
     summary="Add rows to an aggregate",
-    description="""All of the batch is added, or none of it; once it is answered 200 it is stored.
+    description="""All of the batch is added, or none of it. Once it is answered 200 it is stored, and survives the
+death of any process at any moment: Redis's own too, where that writes its append-only file, as it does in our
+container. A machine that loses its power may take the last second along, unless Redis runs with `appendfsync always`.
 
 With an `Idempotency-Key` a batch may be sent as often as it takes: it counts once, and `repeated` says when it was
 counted before. The same key with other values is refused. Missing values (null) are left out of their column; for

@@ -107,6 +107,11 @@ COVARIANCE_TABLE = "height,weight\n1.62,58\n1.75,72.5\n1.81,80\n1.68,66\n"
 
 AGGREGATE: dict[str, Any] = {
     "A fleet's speeds": {"kind": ["count", "mean", "variance", "quantiles"], "columns": ["speed_mps"]},
+    "A day's speeds, forgotten a day after the last": {
+        "kind": ["mean", "max"],
+        "columns": ["speed_mps"],
+        "ttl_s": 86400,
+    },
     "A line through points": {"kind": ["covariance", "regression"], "columns": ["load", "time"], "y": "time"},
 }
 VALUES: dict[str, Any] = {"Speeds": {"values": {"speed_mps": [8.2, 8.4, None, 8.9]}}}
