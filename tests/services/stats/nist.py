@@ -86,6 +86,15 @@ FILIP = Dataset(
 )  # fmt: skip
 """Filippelli's ten powers, the hardest of the linear sets."""
 
+NO_INT_2 = Dataset(
+    y=np.array([3.0, 4.0, 4.0]),
+    columns=[np.array([4.0, 5.0, 6.0])],
+    coef=np.array([0.727272727272727]),
+    se=np.array([0.420827318078432e-1]),
+    sigma=0.369274472937998,
+    r2=0.993348115299335,
+)
+
 WAMPLER_X = np.arange(21.0)
 _WAMPLER_ERROR = np.array(
     [759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048, 2048, -2048, 1838, -2048, 2048, -2048, 2523,

@@ -32,6 +32,13 @@ def test_every_certified_digit_of_filip() -> None:
     check(nist.FILIP, 10, intercept=True)
 
 
+def test_every_certified_digit_without_an_intercept() -> None:
+    check(nist.NO_INT_2, 1, intercept=False)
+    plain = leastsquares.solve(Design.of(nist.NO_INT_2.columns, intercept=False), nist.NO_INT_2.y, None)
+    assert nist.digits(plain.coef, nist.NO_INT_2.coef) >= 13.7
+    assert nist.digits([1 - plain.rss / plain.tss], [nist.NO_INT_2.r2]) >= 13.7
+
+
 def check(known: nist.Dataset, degree: int, *, intercept: bool) -> None:
     found = exact.solve(Design.of(known.columns, degree, intercept=intercept), known.y, None).solution
     sigma = np.sqrt(found.rss / (len(known.y) - len(known.coef)))
