@@ -168,6 +168,8 @@ def _picture(body: ClusterRequest, tree: Tree | None, k: int) -> "Callable[[], F
         below = tree.height[rows - k - 1] if k < rows else 0.0
         cut = float(below + tree.height[rows - k]) / 2 if k > 1 else None
         labels = [str(row) for row in range(rows)]
-        return draw_tree(linkage, labels, cut=cut, said=f"{rows:,} rows, {k} clusters", distance=body.linkage)
+        return draw_tree(
+            linkage, labels, cut=cut, said=f"{rows:,} rows, {k} clusters", distance=f"distance ({body.linkage} linkage)"
+        )
 
     return draw

@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 
 from services.stats.columns import has_extremes
-from services.stats.tables.source import FloatArray, check_names, check_size, refuse_number
+from services.stats.tables.source import FloatArray, check_names, check_series, check_size, refuse_number
 from shared.errors import FieldError, Malformed, Unprocessable
 
 _NUMBERS = frozenset({int, float, type(None)})
@@ -45,6 +45,7 @@ class Lines:
         return np.array([self._column(name, [row.get(name) for row in self._rows]) for name in names])
 
     def arrays(self, name: str) -> list[FloatArray]:
+        check_series(len(self._rows), name)
         found = []
         for number, row in zip(self._numbers, self._rows, strict=True):
             values = row.get(name)

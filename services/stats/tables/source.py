@@ -12,6 +12,8 @@ from shared.errors import FieldError, Malformed, TooLarge, Unprocessable
 FloatArray = npt.NDArray[np.float64]
 MOST_COLUMNS = 200_000
 """Columns of a table: each costs some microseconds whatever it holds."""
+MOST_SERIES = 500_000
+"""Rows that are a series each, which take 300 bytes beside their values."""
 _SHOWN = 20
 
 
@@ -59,6 +61,11 @@ def check_names(names: Sequence[str], where: str) -> None:
     if "" in names or len(set(names)) < len(names):
         shown = ", ".join(repr(name[:40]) for name in names[:_SHOWN])
         raise Malformed(f"{where}: the columns need names, each its own; they are {shown}")
+
+
+def check_series(rows: int, name: str) -> None:
+    if rows > MOST_SERIES:
+        raise TooLarge(f"column {name} has {rows:,} rows, each a series; a table may have {MOST_SERIES:,}")
 
 
 def check_size(rows: int, columns: int, most: int) -> None:

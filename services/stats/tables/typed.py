@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from services.stats.columns import has_extremes
-from services.stats.tables.source import FloatArray, check_names, check_numbers, check_size, refuse_number
+from services.stats.tables.source import FloatArray, check_names, check_numbers, check_series, check_size, refuse_number
 from shared.errors import FieldError, Malformed, Unprocessable
 
 _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
@@ -87,7 +87,7 @@ class Typed(ABC):
         return matrix
 
     def arrays(self, name: str) -> list[FloatArray]:
-        check_size(self.rows, 1, self._most)
+        check_series(self.rows, name)
         if not is_number(self._types[name].value_type):
             raise _refuse_type(name, self._types[name])
         series: list[FloatArray] = []
@@ -104,7 +104,7 @@ class Typed(ABC):
         return series
 
     def texts(self, name: str) -> list[str]:
-        check_size(self.rows, 1, self._most)
+        check_series(self.rows, name)
         texts: list[str] = []
         for batch in self.batches([name]):
             column = batch.column(0)

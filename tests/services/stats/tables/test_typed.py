@@ -12,7 +12,7 @@ import pytest
 
 from services.stats.tables.arrow import ArrowStream
 from services.stats.tables.parquet import ParquetFile
-from services.stats.tables.source import FloatArray
+from services.stats.tables.source import MOST_SERIES, FloatArray
 from services.stats.tables.typed import Typed
 from shared.errors import Malformed, TooLarge, Unprocessable, VernierError
 from tests.services.stats.tables.tables import arrow_bytes, parquet_bytes
@@ -184,6 +184,12 @@ def test_a_compressed_stream_may_not_unpack_to_more_than_its_values() -> None:
     words = pa.table({"s": pa.array(["x" * 10_000] * 500).dictionary_encode()})
     with pytest.raises(Unprocessable, match="too long for names"):
         ArrowStream(arrow_bytes(words), 1000).texts("s")
+
+
+def test_rows_that_are_series_are_counted() -> None:
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(MOST_SERIES + 1)), 1)
+    with pytest.raises(TooLarge, match="500,001 rows, each a series"):
+        ArrowStream(arrow_bytes({"v": rows}), 16_000_000).arrays("v")
 
 
 def test_an_arrow_file_is_told_from_a_stream() -> None:
