@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
+from services.stats import products
 from services.stats.leastsquares import FloatArray
 
 _DIRECT = 12_000
@@ -32,7 +32,7 @@ def hamed_rao(x: FloatArray, slope: float, alpha: float, lag: int | None) -> Cor
     there = ~np.isnan(x)
     n = int(np.count_nonzero(there))
     ranks = np.full(len(x), np.nan)
-    ranks[there] = rankdata(_detrended(x, slope)[there])
+    ranks[there] = products.ranks(_detrended(x, slope)[there, None])[:, 0]
     rho = autocorrelations(ranks, _lags(x, lag))
     bound = float(ndtri(1 - alpha / 2)) / np.sqrt(n)
     total = 0.0

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
+from sklearn.datasets import load_iris
 
 from services.stats import covariance as module
 from services.stats.covariance import covariance
@@ -33,6 +34,15 @@ def test_agrees_with_numpy(estimator: module.Estimator, ddof: int) -> None:
     np.testing.assert_allclose(found.matrix, np.cov(list(columns.values()), ddof=ddof), rtol=1e-13)
     assert (found.names, found.n, found.counts, found.warnings) == (["c0", "c1", "c2", "c3"], 30, None, [])
     assert np.array_equal(found.matrix, found.matrix.T)
+
+
+def test_iris() -> None:
+    # as scikit-learn 1.9.1 and R have it: N - 1, and maximum likelihood
+    columns = dict(zip("abcd", load_iris().data.T, strict=True))
+    assert covariance(columns).matrix[0, :2] == pytest.approx([0.68569351, -0.042434], abs=5e-9)
+    assert covariance(columns, estimator="mle").matrix[0, :2] == pytest.approx([0.68112222, -0.04215111], abs=5e-9)
+    assert covariance(columns, estimator="ledoit_wolf").shrinkage == pytest.approx(0.00757880145405865, rel=1e-12)
+    assert covariance(columns, estimator="oas").shrinkage == pytest.approx(0.020236645005238522, rel=1e-12)
 
 
 def test_pearson_agrees_with_numpy() -> None:
