@@ -49,7 +49,7 @@ def _by_least_squares(design: Design, y: FloatArray, names: list[str], options: 
     df, lag, errors = n - solution.parameters, None, None
     if robust:
         lag = _lag(n, options)
-        meat = sandwich.robust_meat(solution, centred, kind=options.covariance, lag=lag or 0)
+        meat = sandwich.robust_meat(solution, centred, kind=options.covariance, lag=lag or 0, check=options.check)
         errors = sandwich.errors_by(meat, centred, len(names))
     else:
         meat = np.eye(len(centred.coef)) * (float(centred.left @ centred.left) / df if df > 0 else np.nan)

@@ -5,6 +5,7 @@ and no correction for small samples.
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -21,13 +22,17 @@ def default_lag(n: int) -> int:
     return math.floor(4 * math.pow(n / 100, 2 / 9))
 
 
-def robust_meat(solution: Solution, centred: Centred, *, kind: Covariance, lag: int) -> FloatArray:
+def robust_meat(
+    solution: Solution, centred: Centred, *, kind: Covariance, lag: int, check: Callable[[], None] = lambda: None
+) -> FloatArray:
     """The covariance (k, k) of the effects of a solution with its points. For HAC these are in the order of time, and
-    those up to `lag` apart may be correlated. NaN where a point alone determines a coefficient, by HC2 and HC3."""
+    those up to `lag` apart may be correlated; `check` is called for each distance and may raise to end it. NaN where a
+    point alone determines a coefficient, by HC2 and HC3."""
     q, residuals = centred.points
     scores = q * (residuals * _factors(kind, q, centred.hat, len(q) - solution.parameters))[:, None]
     meat: FloatArray = scores.T @ scores
     for distance in range(1, lag + 1 if kind == "HAC" else 0):
+        check()
         apart = scores[distance:].T @ scores[:-distance]
         meat += (1 - distance / (lag + 1)) * (apart + apart.T)
     return meat

@@ -72,3 +72,13 @@ def test_units_and_order_do_not_matter(seed: int, kind: Covariance, shift: float
     # a shift by 1e3 takes three of sixteen digits
     np.testing.assert_allclose(moved.se[1:] * [scale, 1], 3 * plain.se[1:], rtol=1e-8)
     np.testing.assert_allclose(moved.f, plain.f, rtol=1e-7)
+
+
+def test_each_distance_may_end_it() -> None:
+    x, y, _ = table(5)
+
+    def check() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        regression.fit(x, y, covariance="HAC", check=check)
