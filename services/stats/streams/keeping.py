@@ -8,7 +8,7 @@ import orjson
 
 from services.stats.kalman.kernels.step import FloatArray
 from services.stats.streams.store import Store, Stored
-from services.stats.streams.stream import Definition, Late, State, Taken, at, take
+from services.stats.streams.stream import VERSION, Definition, Late, State, Taken, at, take
 from shared.errors import Conflict, FieldError, NotFound, Overloaded, TooLarge, Unavailable, Unprocessable
 from shared.redis import reaching
 from shared.workers import Workers
@@ -134,7 +134,13 @@ def _refuse(late: Late, time: FloatArray, state: State) -> NoReturn:
 
 def _opened(stored: Stored) -> tuple[Definition, State]:
     definition = Definition(**orjson.loads(stored.definition))
-    return definition, State.of(orjson.loads(stored.state)) if stored.state else State.first(definition)
+    if not stored.state:
+        return definition, State.first(definition)
+    document = orjson.loads(stored.state)
+    if document["version"] > VERSION:
+        detail = f"this stream is kept in the form {document['version']}, which this version of the service cannot read"
+        raise Unavailable(detail, retry_after_s=60)
+    return definition, State.of(document)
 
 
 def _reaching_redis() -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from services.stats.kalman.kernels.step import FloatArray
 from shared.kalman import Kind, Motion, Noise
 
 VERSION = 1
+"""Of the documents that states are kept as."""
 
 
 @dataclass(frozen=True)

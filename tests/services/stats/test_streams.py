@@ -147,6 +147,18 @@ def test_a_past_does_not_change(streams: httpx.Client) -> None:
     assert taken(streams, "clean", [0, 1, 2, 3], [1, 2, 3, 4])["x"][3] == found["x"][4]
 
 
+def test_a_state_of_a_later_form_is_left_alone(streams: httpx.Client, redis: str) -> None:
+    streams.put("/later", json=MODEL)
+    taken(streams, "later", [0], [1])
+    with Redis.from_url(redis) as client:
+        kept = client.hget("vernier:streams:later", "state")
+        later = kept.replace(b'"version":1', b'"version":2')
+        client.hset("vernier:streams:later", "state", later)
+        for call in (streams.get("/later"), observe(streams, "later", [1], [2])):
+            assert (call.status_code, "form 2" in call.json()["detail"]) == (503, True)
+        assert client.hget("vernier:streams:later", "state") == later
+
+
 def test_models(streams: httpx.Client) -> None:
     assert streams.put("/model", json=MODEL).status_code == 201
     assert streams.put("/model", json={**MODEL, "q": 0.4, "noise": "continuous", "ttl_s": 1000}).status_code == 200

@@ -123,3 +123,30 @@ def test_progress_and_end() -> None:
 
     with pytest.raises(Stopped):
         fit(Motion("level"), z, time, check=stop)
+
+
+@pytest.mark.parametrize("kind", ["level", "velocity", "acceleration"])
+@pytest.mark.parametrize("strength", [1e-6, 1e-2, 1e2])
+@pytest.mark.parametrize("length", [8, 60])
+def test_nothing_anywhere_is_likelier(kind: Kind, strength: float, length: int) -> None:
+    """On a grid ten times as fine, over short and long series, whatever drives them: the highest of several maxima."""
+    rng = np.random.default_rng(length)
+    motion, series = Motion(kind, strength), 6
+    time = np.cumsum(rng.uniform(0.5, 1.5, length))
+    state, z = rng.normal(size=(series, motion.size)), np.empty((series, length))
+    for k in range(length):
+        if k:
+            dt = float(time[k] - time[k - 1])
+            noise = rng.multivariate_normal(np.zeros(motion.size), motion.process_noise(dt), series)
+            state = state @ motion.transition(dt).T + noise
+        z[:, k] = state[:, 0] + rng.normal(size=series)
+    found = fit(Motion(kind), z, time)
+    told = ~np.isnan(found.loglik)
+    ratios = np.concatenate([[0.0], 10 ** np.linspace(-14, 7, 420)])
+    settled = length - motion.size
+    for ratio in ratios:
+        unit = estimate(Motion(kind), z, 1.0, time, q=ratio)
+        r = np.nansum(unit.nis, axis=1) / settled  # the likeliest for this ratio
+        likelihood = unit.loglik - 0.5 * (settled * np.log(r) + np.nansum(unit.nis, axis=1) * (1 / r - 1))
+        assert (likelihood[told] <= found.loglik[told] + 1e-5).all()
+    assert told.sum() >= series - 1
