@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from services.stats import products
 from services.stats.kernels.ordering import count_inversions
 from services.stats.kernels.rows import sign_products
 from services.stats.leastsquares import FloatArray
@@ -21,10 +22,9 @@ def score_covariance(columns: FloatArray, check: Callable[[], None] = lambda: No
     """
     there = ~np.isnan(columns)
     counts = there.sum(axis=1)
-    ranks = np.stack([_middle_ranks(column) for column in columns])
-    products = ranks @ ranks.T
+    ranks = np.where(there, products.ranks(columns.T).T, (counts[:, None] + 1) / 2)
     covariance: FloatArray = (
-        concordances(columns, check) + 4 * products - columns.shape[1] * np.outer(counts + 1, counts + 1)
+        concordances(columns, check) + 4 * (ranks @ ranks.T) - columns.shape[1] * np.outer(counts + 1, counts + 1)
     ) / 3
     return covariance
 
@@ -56,13 +56,3 @@ def _concordance(one: FloatArray, other: FloatArray) -> int:
 
 def _pairs(counts: IndexArray) -> int:
     return int(np.sum(counts * (counts - 1) // 2))
-
-
-def _middle_ranks(column: FloatArray) -> FloatArray:
-    """Ranks from 1, ties sharing their mean; (n + 1) / 2 for a missing value."""
-    there = ~np.isnan(column)
-    values, inverse, counts = np.unique(column[there], return_inverse=True, return_counts=True)
-    ranks = np.full(len(column), (len(inverse) + 1) / 2)
-    last = np.cumsum(counts)
-    ranks[there] = ((2 * last - counts + 1) / 2)[inverse] if len(values) else 0.0
-    return ranks
