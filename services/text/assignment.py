@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,9 +78,11 @@ def reference_of(method: Method, seed: int, vectors: Vectors, found: Grouping) -
     )
 
 
-def assign(reference: Reference, vectors: Vectors, *, draw: bool = True) -> Assigned:
+def assign(
+    reference: Reference, vectors: Vectors, *, draw: bool = True, check: Callable[[], None] = lambda: None
+) -> Assigned:
     """Unit rows (m, d): k-means to the nearest mean, a mixture to the likeliest component; the other methods give a
-    text the label of the nearest one that was grouped, be it noise.
+    text the label of the nearest one that was grouped, be it noise. `check` may raise to end the work.
     """
     probability = None
     if reference.mixture is not None:
@@ -92,7 +95,7 @@ def assign(reference: Reference, vectors: Vectors, *, draw: bool = True) -> Assi
         labels = reference.labels[_nearest(vectors, reference.vectors)]
     distance = outliers.distances(vectors, labels, reference.centres)
     beyond = outliers.beyond(distance, labels, reference.limits)
-    return Assigned(labels, distance, probability, beyond, _points(reference, vectors) if draw else None)
+    return Assigned(labels, distance, probability, beyond, _points(reference, vectors, check) if draw else None)
 
 
 def _nearest(vectors: Vectors, others: Vectors) -> Labels:
@@ -101,7 +104,7 @@ def _nearest(vectors: Vectors, others: Vectors) -> Labels:
     return nearest
 
 
-def _points(reference: Reference, vectors: Vectors) -> Points | None:
+def _points(reference: Reference, vectors: Vectors, check: Callable[[], None]) -> Points | None:
     plane = reference.plane
     if plane is None:
         return None
@@ -109,4 +112,4 @@ def _points(reference: Reference, vectors: Vectors) -> Points | None:
         return projection.on_plane(plane.axes, vectors)
     if plane.points is None or reference.vectors is None:
         return None
-    return projection.among(vectors, reference.vectors, plane.points, reference.seed)
+    return projection.among(vectors, reference.vectors, plane.points, reference.seed, check)

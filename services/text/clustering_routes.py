@@ -13,6 +13,7 @@ from services.text.clusterings import (
     assigned,
     check_count,
     check_version,
+    cost_of,
     opened,
 )
 from services.text.grouping import select
@@ -25,8 +26,6 @@ from shared.workers import WorkersDep
 
 FRESH = {"Cache-Control": "no-store"}
 """It may be deleted: nobody else may answer for it."""
-ASSIGNED = 500
-"""So many texts to assign count in the queue as one computation more."""
 
 router = APIRouter(prefix="/v1/text/cluster", tags=["text"])
 
@@ -71,7 +70,8 @@ async def assign_texts(
     with repository.use(MODEL_NAME) as model:
         check_version(kept, model)
         facts, vectors = await model.embed(selection.texts)
-    found = await workers.run_costing(1 + len(vectors) / ASSIGNED, assigned, kept, vectors, body.draw)
+    cost = cost_of(kept, len(vectors), body.draw)
+    found = await workers.run_costing(cost, assigned, kept, vectors, body.draw)
     answer = await workers.run(assign_answer, id, body, kept, selection, found, model, facts.truncated_count)
     return Response(answer, headers=FRESH, media_type=JSON)
 

@@ -15,10 +15,14 @@ from services.text.model import MODEL_NAME
 from services.text.packing import Kept, packed, unpacked
 from services.text.serving import TextEmbedding
 from services.text.settings import TextSettings
+from shared.context import current_context
 from shared.errors import Conflict, NotFound, TooLarge
 from shared.openapi import EFFECT
 from shared.responses import json_bytes
 from shared.workers import Workers
+
+ASSIGNED = 500
+"""So many texts to assign count in the queue as one computation more."""
 
 Keep = Annotated[
     bool,
@@ -75,7 +79,14 @@ def check_version(kept: Kept, model: TextEmbedding) -> None:
 
 
 def assigned(kept: Kept, vectors: Vectors, draw: bool) -> Assigned:
-    return assign(kept.reference, vectors, draw=draw)
+    context = current_context.get()
+    return assign(kept.reference, vectors, draw=draw, check=context.check if context else lambda: None)
+
+
+def cost_of(kept: Kept, texts: int, draw: bool) -> float:
+    """In the process's small computations; the texts that were grouped count where new ones are drawn to them."""
+    known = kept.reference.vectors
+    return 1 + (texts + (len(known) if draw and known is not None else 0)) / ASSIGNED
 
 
 def assign_answer(

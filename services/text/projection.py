@@ -23,6 +23,7 @@ PERPLEXITY = 30
 ITERATIONS, TOLD_EVERY = 750, 25
 """Of t-SNE: 250 with exaggerated attraction and 500 without."""
 NEIGHBOURS = 15
+PLACED_AT_ONCE = 256
 PLACED_BY, PLACED_PERPLEXITY = 25, 5
 """Neighbours that a new text starts in the middle of, and the perplexity by which it is then moved."""
 FEWEST = 10
@@ -76,10 +77,12 @@ def on_plane(axes: Axes, vectors: Vectors) -> Points:
     return points
 
 
-def among(new: Vectors, vectors: Vectors, points: Points, seed: int) -> Points:
+def among(
+    new: Vectors, vectors: Vectors, points: Points, seed: int, check: Callable[[], None] = lambda: None
+) -> Points:
     """Where `new` texts belong on the plane of t-SNE, `points`, that was made of `vectors`: each is drawn to its
     neighbours among them, which stay where they are, whatever other new texts there are (Policar, Strazar and Zupan
-    2023, "Embedding to reference t-SNE space").
+    2023, "Embedding to reference t-SNE space"). `check` is called now and then and may raise to end the work.
     """
     with one_thread():
         from openTSNE import TSNEEmbedding
@@ -90,9 +93,16 @@ def among(new: Vectors, vectors: Vectors, points: Points, seed: int) -> Points:
             vectors, perplexity=perplexity(len(vectors)), method="exact", metric="cosine", **options
         )
         reference = TSNEEmbedding(points, affinities, negative_gradient_method="bh", **options)
-        count = min(PLACED_BY, len(vectors) - 1)
-        placed = reference.transform(new, perplexity=min(PLACED_PERPLEXITY, (len(vectors) - 1) / 3), k=count)
-    return np.ascontiguousarray(placed, dtype=np.float64)
+        neighbours = {
+            "k": min(PLACED_BY, len(vectors) - 1),
+            "perplexity": min(PLACED_PERPLEXITY, (len(vectors) - 1) / 3),
+        }
+        placed = []
+        for start in range(0, len(new), PLACED_AT_ONCE):
+            check()
+            block = reference.transform(new[start : start + PLACED_AT_ONCE], **neighbours)
+            placed.append(np.asarray(block, dtype=np.float64))
+    return np.concatenate(placed)
 
 
 def _pca(vectors: Vectors, *reasons: str) -> Projection:

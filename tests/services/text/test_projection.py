@@ -62,6 +62,8 @@ def test_new_texts_are_drawn_to_their_own_kind_each_for_itself(count: int) -> No
     assert nearest.tolist() == kinds
     # Each alone ends where it ends among others: the others only share the rounding of a sum.
     np.testing.assert_allclose(among(new[3:4], vectors, points, seed=1), placed[3:4], rtol=1e-3, atol=1e-3)
+    many = among(np.repeat(new, 60, axis=0), vectors, points, seed=1)
+    np.testing.assert_allclose(many[::60], placed, rtol=1e-3, atol=1e-3)
 
 
 def test_tsne_says_how_far_it_is_and_asks_whether_to_go_on() -> None:
