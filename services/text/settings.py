@@ -22,7 +22,8 @@ class TextSettings(ModelSettings):
     """Folder that `python -m services.text.build_model --out FOLDER` wrote."""
     model: Path | None = None
     """Another BERT-like model instead: a folder as sentence-transformers writes it, with model.onnx, tokenizer.json and
-    config.json. Its pooling, longest text and dimensions are read there."""
+    config.json. Its pooling, longest text and dimensions are read there; its arithmetic is the graph's own, whatever
+    `precision` says."""
     precision: Literal["auto", "float32", "int8"] = "auto"
     """Arithmetic of the sentence model: `float32`, or `int8`, whose vectors are a cosine of 0.9987 away on the average.
     `auto` takes int8 on a CPU that multiplies bytes in one instruction (VNNI, AMX), where it is twice as fast, else
