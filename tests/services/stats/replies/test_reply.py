@@ -13,6 +13,7 @@ import pyarrow.ipc  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 import pytest
 
+from services.stats.replies.table import METADATA
 from services.stats.tables import ARROW, CSV, NDJSON, PARQUET
 from tests.services.stats.tables.tables import arrow_bytes, parquet_bytes
 
@@ -44,8 +45,10 @@ def test_the_same_answer_whatever_the_format(stats: httpx.Client, kind: str) -> 
     found = table.to_pydict()
     assert found.pop("slope_ci_low") == [low for low, _ in as_json["slope_ci"]]
     assert found.pop("slope_ci_high") == [high for _, high in as_json["slope_ci"]]
-    assert found == {name: values for name, values in as_json.items() if name not in ("model", "slope_ci")}
-    assert answer.headers["vernier-model"] == "mann-kendall/1"
+    assert found == {name: values for name, values in as_json.items() if name not in ("model", "method", "slope_ci")}
+    facts = orjson.loads(table.schema.metadata[METADATA])
+    assert facts == {name: as_json[name] for name in ("model", "method")}
+    assert answer.headers["vernier-model"] == "{name}/{version}".format(**facts["model"])
 
 
 def test_facts_and_warnings_stand_in_headers(stats: httpx.Client) -> None:
