@@ -16,7 +16,7 @@ from shared.kalman import Kind, Motion, Noise
 
 MODELS = {"kalman": "1"}
 MODEL = {"name": "kalman", "version": MODELS["kalman"]}
-MOST_STEPS = 2_000_000
+MOST_STEPS = 1_000_000
 """Series times times of one request: its answer has up to ten numbers for each."""
 COMPONENTS = (("x", "sd"), ("velocity", "velocity_sd"), ("acceleration", "acceleration_sd"))
 

@@ -26,7 +26,8 @@ _SAYS = """
 
 The model is a chain of integrators driven by white noise of strength `q`, its level measured with variance `r`, at any
 times; a null is a gap that is predicted through. Nothing is assumed of the start: it is exactly diffuse, and what is
-not known yet is null. For an object of series every field has a row an id; they share their times.
+not known yet is null. For an object of series every field has a row an id; they share their times. A request may have
+1,000,000 values.
 
 In a table (CSV, NDJSON, Arrow or Parquet) every column is a series but the one that the query names as `time`; an
 answer of many as a table has a row a series and time."""
