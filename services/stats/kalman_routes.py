@@ -1,6 +1,5 @@
 """Kalman filters over HTTP."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -17,7 +16,7 @@ from services.stats.kalman_schemas import (
 )
 from services.stats.replies import ReplyDep
 from services.stats.requests import documented, numbers
-from shared.context import current_context
+from shared.context import checker
 from shared.openapi import problems
 from shared.progress import progress
 
@@ -42,7 +41,7 @@ answer of many as a table has a row a series and time."""
     openapi_extra=documented(KalmanRequest, examples.KALMAN, examples.KALMAN_TABLE),
 )
 async def filter_series(reply: ReplyDep, body: Annotated[KalmanRequest, Depends(numbers(KalmanRequest))]) -> Response:
-    return await reply(kalman_answer, body, "filter", _check())
+    return await reply(kalman_answer, body, "filter", checker())
 
 
 @router.post(
@@ -55,7 +54,7 @@ async def filter_series(reply: ReplyDep, body: Annotated[KalmanRequest, Depends(
     openapi_extra=documented(KalmanRequest, examples.KALMAN, examples.KALMAN_TABLE),
 )
 async def smooth_series(reply: ReplyDep, body: Annotated[KalmanRequest, Depends(numbers(KalmanRequest))]) -> Response:
-    return await reply(kalman_answer, body, "smooth", _check())
+    return await reply(kalman_answer, body, "smooth", checker())
 
 
 @router.post(
@@ -70,9 +69,4 @@ async def smooth_series(reply: ReplyDep, body: Annotated[KalmanRequest, Depends(
 async def fit_series(
     reply: ReplyDep, body: Annotated[KalmanFitRequest, Depends(numbers(KalmanFitRequest))]
 ) -> Response:
-    return await reply(fit_answer, body, _check(), progress)
-
-
-def _check() -> Callable[[], None]:
-    context = current_context.get()
-    return context.check if context is not None else lambda: None
+    return await reply(fit_answer, body, checker(), progress)

@@ -20,7 +20,7 @@ from services.text.sessions.schemas import (
 )
 from services.text.settings import TextSettings
 from shared.bodies import JsonBody, parse, read_body, require_type
-from shared.context import current_context
+from shared.context import checker
 from shared.errors import Malformed
 from shared.handlers import refusal
 from shared.openapi import job, json_request, problems
@@ -89,7 +89,7 @@ async def make(request: Request, workers: WorkersDep, kept: ShelfDep) -> Respons
     body = await read_body(request)
     if not body:
         raise Malformed("the body is empty; it must be sessions as JSON, or an access log")
-    check = _check()
+    check = checker()
     if kind == LOG:
         cost = 1 + len(body) / (100 * CLICKS)
         made = await workers.run_costing(cost, answers.log_vectors, body, parameters, settings.max_clicks, check)
@@ -98,11 +98,6 @@ async def make(request: Request, workers: WorkersDep, kept: ShelfDep) -> Respons
     id, content, answer = made
     await kept.put(content, id)
     return Response(answer, 201, {"Location": f"{PATH}/{id}"}, media_type=JSON)
-
-
-def _check() -> Callable[[], None]:
-    context = current_context.get()
-    return context.check if context else lambda: None
 
 
 async def _of_json(workers: Workers, body: bytes, most: int, check: Callable[[], None]) -> tuple[str, bytes, bytes]:
@@ -159,7 +154,7 @@ async def cluster(
     content = await kept.get(id)
     most = cast(TextSettings, request.app.state.settings).max_cluster_texts
     cost = 1 + len(content) / (1 << 20)
-    answer = await workers.run_costing(cost, answers.cluster_answer, content, body, most, _check())
+    answer = await workers.run_costing(cost, answers.cluster_answer, content, body, most, checker())
     return Response(answer, media_type=JSON)
 
 
