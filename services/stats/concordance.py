@@ -49,7 +49,7 @@ def _concordance(one: FloatArray, other: FloatArray) -> int:
     order = np.lexsort((second, first))
     discordant: int = count_inversions(second[order])
     pairs = len(order) * (len(order) - 1) // 2
-    together = np.unique(np.stack([first, second]), axis=1, return_counts=True)[1]
+    together = np.unique(first * (len(order) + 1) + second, return_counts=True)[1]
     tied = _pairs(np.bincount(first)) + _pairs(np.bincount(second)) - _pairs(together)
     return pairs - tied - 2 * discordant
 
