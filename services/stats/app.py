@@ -32,6 +32,7 @@ from services.stats.streams.store import Store as StreamStore
 from shared import redis
 from shared.app import App
 from shared.app import create_app as create_shared_app
+from shared.inference.bodies import Room
 
 SUMMARY = "Regression, trend, covariance and Kalman filters with their uncertainty; aggregates that many add to at once"
 
@@ -41,6 +42,7 @@ def create_app(settings: StatsSettings) -> App:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Requests run side by side on the process's own threads; BLAS threads on top would only contend.
         threadpool_limits(1)
+        app.state.room = Room(settings.body_memory_bytes)
         warm_up()
         client = redis.connect(settings.redis_url, timeout_s=settings.redis_timeout_s) if settings.redis_url else None
         keeping = app.state.keeping = Keeping(None if client is None else _store(client, settings), app.state.workers)

@@ -1,6 +1,6 @@
 """How the stats service reads its requests, and how the OpenAPI document says so."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,9 +13,10 @@ from services.stats.tables import ARROW, CSV, JSON, NDJSON, PARQUET, TABLES, Tab
 from services.stats.tables.layout import parameters_of
 from shared.bodies import INLINE_BYTES, parse, read_body, require_type
 from shared.errors import Malformed, TooLarge
+from shared.inference.bodies import Share
 from shared.negotiation import negotiate
 from shared.openapi import CACHEABLE, json_request
-from shared.workers import WorkersDep
+from shared.workers import Workers, WorkersDep
 
 _OBJECTS = (JSON, NDJSON)
 """Types each number of which is an object while it is read."""
@@ -23,28 +24,38 @@ _BINARY = (ARROW, PARQUET)
 M = TypeVar("M", bound=TableBody)
 
 
-def numbers(model: type[M]) -> Callable[[Request, WorkersDep], Awaitable[M]]:
-    """A dependency that reads the body as `model`, once it is known to hold no more values than the settings allow."""
+def numbers(model: type[M]) -> Callable[[Request, WorkersDep], AsyncIterator[M]]:
+    """A dependency that reads the body as `model`, once it is known to hold no more values than the settings allow. It
+    counts against `body_memory_bytes` until it is answered."""
 
-    async def read(request: Request, workers: WorkersDep) -> M:
+    async def read(request: Request, workers: WorkersDep) -> AsyncIterator[M]:
         kind = require_type(request, JSON, *TABLES)
         negotiate(request.headers.get("accept"), model.offers)
         query = request.query_params.multi_items()
         if kind == JSON and query:
             raise Malformed(f"query {query[0][0]}: parameters stand in the JSON body; the query is for tables")
-        body = await read_body(request)
-        if not body:
-            raise Malformed(f"the body is empty; it must be a table or a JSON object as {model.__name__} describes")
-        settings = request.app.state.settings
-        most = settings.max_values if kind in _OBJECTS else settings.max_table_values
-        if kind not in _BINARY:
-            check_values(body, most)
-        reader = (
-            partial(_parse_json, model, body) if kind == JSON else partial(parse_table, model, kind, body, query, most)
-        )
-        return reader() if len(body) <= INLINE_BYTES and kind in _OBJECTS else await workers.run(reader)
+        with Share(request.app.state.room) as share:
+            yield await _read(request, workers, model, kind, query, share)
 
     return read
+
+
+async def _read(
+    request: Request, workers: Workers, model: type[M], kind: str, query: list[tuple[str, str]], share: Share
+) -> M:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit():
+        share.up_to(int(announced))
+    body = await read_body(request)
+    share.up_to(len(body))
+    if not body:
+        raise Malformed(f"the body is empty; it must be a table or a JSON object as {model.__name__} describes")
+    settings = request.app.state.settings
+    most = settings.max_values if kind in _OBJECTS else settings.max_table_values
+    if kind not in _BINARY:
+        check_values(body, most)
+    reader = partial(_parse_json, model, body) if kind == JSON else partial(parse_table, model, kind, body, query, most)
+    return reader() if len(body) <= INLINE_BYTES and kind in _OBJECTS else await workers.run(reader)
 
 
 def _parse_json(model: type[M], body: bytes) -> M:

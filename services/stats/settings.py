@@ -14,6 +14,9 @@ class StatsSettings(Settings):
     """Port to listen on; 0 takes a free one."""
     max_body_bytes: int = Field(default=128 << 20, ge=1)
     """Largest request body taken, in bytes; 5,000,000 numbers of 17 digits are 100 MB, 16,000,000 doubles 128 MB."""
+    body_memory_bytes: int = Field(default=192 << 20, ge=1)
+    """Bodies of requests held at a time, in bytes, until they are answered; a request beyond is answered 503 with
+    Retry-After. Computing takes some five times as much: two tables of 90 MB at a time fit in 1 GB."""
     max_values: int = Field(default=5_000_000, ge=1)
     """Values of one request as JSON or NDJSON, at most, each of which takes 60 bytes while it is read: told by its
     commas, before anything is parsed."""

@@ -1,4 +1,4 @@
-"""Bodies of inference requests: held in memory, so bounded one by one and all together."""
+"""Bodies that are held in memory, so bounded one by one and all together."""
 
 import asyncio
 from types import TracebackType
@@ -40,8 +40,7 @@ class Share:
         more = max(0, size - self._taken)
         if self._room.held + more > self._room.limit:
             raise Overloaded(
-                f"{self._room.held:,} bytes of inference requests are held, {self._room.limit:,} may be; "
-                f"{more:,} more do not fit"
+                f"{self._room.held:,} bytes of requests are held, {self._room.limit:,} may be; {more:,} more do not fit"
             )
         self._room.held += more
         self._taken += more

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from services.stats.tables import ARROW, CSV, NDJSON, PARQUET
+from tests.processes import running
 from tests.services.stats.tables.tables import arrow_bytes, parquet_bytes
 
 NAN, INF = float("nan"), float("inf")
@@ -143,3 +144,16 @@ def test_ridge_takes_a_column_that_does_not_vary(stats: httpx.Client) -> None:
     coef = stats.post("/regression", json=body).json()["coef"]
     assert coef[2] == 0
     assert coef[:2] == pytest.approx(stats.post("/regression", json=without).json()["coef"])
+
+
+def test_bodies_that_are_held_are_counted() -> None:
+    small, large = (arrow_bytes({"a": np.arange(size), "b": np.arange(size)}) for size in (2000.0, 4000.0))
+    with (
+        running("services.stats", VERNIER_STATS_BODY_MEMORY_BYTES=str(len(large) - 1)) as process,
+        httpx.Client(base_url=f"{process.address}/v1/stats", timeout=60) as client,
+    ):
+        for _ in range(3):  # what has been answered counts no longer, nor what has been refused
+            assert client.post("/covariance", content=small, headers={"Content-Type": ARROW}).status_code == 200
+            answer = client.post("/covariance", content=large, headers={"Content-Type": ARROW})
+            assert answer.status_code == 503, answer.text
+            assert answer.headers["retry-after"]
