@@ -30,7 +30,7 @@ times are seconds.
 GROUPS = {
     "Requests": ("http_", "websocket_"),
     "Models and computations": ("inference_", "model_", "speed_"),
-    "Cache": ("cache_",),
+    "Cache": ("cache_", "text_vector_cache_"),
     "Gateway to services": ("upstream_", "gateway_"),
     "Jobs": ("job",),
     "Process": ("process_", "python_"),
