@@ -82,7 +82,7 @@ COPY --from=stats-packages /opt/venv /opt/venv
 COPY services/__init__.py services/
 COPY services/stats services/stats
 RUN python -m compileall -q --invalidation-mode unchecked-hash services && python -m services.stats.compile
-ENV VERNIER_PORT=8103
+ENV VERNIER_PORT=8103 MPLCONFIGDIR=/tmp/matplotlib
 EXPOSE 8103
 USER 10001:10001
 CMD ["python", "-m", "services.stats"]
