@@ -115,6 +115,7 @@ def test_the_services_mark_what_may_be_a_job(vernier: httpx.Client) -> None:
         "/v1/speed/video": "video",
         "/v1/speed/evaluate": "evaluate",
         "/v1/text/cluster": "cluster",
+        "/v1/text/sessions": "sessions",
         "/v1/stats/trend": "trend",
     }
     for path in marked:

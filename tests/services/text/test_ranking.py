@@ -29,9 +29,9 @@ def test_most_least_and_the_trend(client: httpx.Client, whole_text: str, stats: 
     asked = client.post(f"{stats.address}/v1/stats/trend", json={"series": found["over_time"]["bits"]}).json()
     assert found["trend"] == {name: asked[name] for name in found["trend"]}
     assert (found["trend"]["trend"], found["trend"]["tau"], found["warnings"]) == ("increasing", 1, [])
-    while (line := stats.await_line("request")).get("path") != "/v1/stats/trend":
+    while (line := stats.await_line("request"))["request_id"] != "ranking-1":
         pass
-    assert line["request_id"] == "ranking-1"
+    assert line["path"] == "/v1/stats/trend"
     assert line["trace_id"] == "a" * 32
 
 
