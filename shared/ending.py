@@ -10,7 +10,7 @@ async def end(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel the tasks and wait until they have ended, whatever they raise.
 
     They are cancelled again and again: a library may swallow a cancellation that arrives while it gives up a
-    connection attempt (aiohappyeyeballs does), and a loop around it would then go on for ever.
+    connection attempt (aiohappyeyeballs can), and a loop around it would then go on for ever.
     """
     left = set(tasks)
     while left:
