@@ -65,8 +65,9 @@ def test_the_road_lies_where_the_camera_sees_it(attitude: Attitude | None) -> No
 
 
 def test_a_camera_that_sees_no_road_draws_none() -> None:
-    shown = told(640, 480, attitude=Attitude(1.5))
-    Overlay(shown).draw(4, grey(640, 480))
+    above = Overlay(told(640, 480, attitude=Attitude(1.5))).draw(4, grey(640, 480))[:480]
+    ahead = Overlay(told(640, 480)).draw(4, grey(640, 480))[:480]
+    assert np.ptp(above[240:], axis=(0, 1)).max() < np.ptp(ahead[240:], axis=(0, 1)).max()
 
 
 def test_rungs_come_nearer_by_what_was_driven() -> None:

@@ -43,9 +43,13 @@ def test_a_gap_is_shaded_and_what_was_measured_is_dotted() -> None:
 
 def test_nothing_measured_and_a_reversing_car_can_be_drawn() -> None:
     nothing = np.full(200, np.nan)
-    draw_plot(TIME, nothing, nothing, nothing, "title")
-    draw_plot(TIME, SPEED - 12, SD, SPEED - 12, "title")
-    draw_plot(TIME[:2], SPEED[:2] * 0, SD[:2] * 0, nothing[:2], "title")
+    drawn = [
+        draw_plot(TIME, nothing, nothing, nothing, "title"),
+        draw_plot(TIME, SPEED - 12, SD, SPEED - 12, "title"),
+        draw_plot(TIME[:2], SPEED[:2] * 0, SD[:2] * 0, nothing[:2], "title"),
+    ]
+    assert [picture.shape[1::-1] for picture in drawn] == [SIZE] * 3
+    assert not np.array_equal(drawn[0], drawn[1])
 
 
 def test_png() -> None:

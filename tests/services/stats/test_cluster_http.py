@@ -1,6 +1,5 @@
 """Clustering over HTTP."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,8 +8,8 @@ import pytest
 from sklearn.datasets import load_iris
 
 from services.stats import cluster_examples
+from tests.services.stats.asking import Ask
 
-Ask = Callable[..., dict[str, Any]]
 POINTS = cluster_examples.CLUSTER["Three groups in the plane"]["x"]
 GROUPS = [0, 0, 0, 1, 1, 1, 2, 2]
 
@@ -18,17 +17,6 @@ GROUPS = [0, 0, 0, 1, 1, 1, 2, 2]
 @pytest.fixture
 def url(stats_url: str) -> str:
     return f"{stats_url}/v1/stats/cluster"
-
-
-@pytest.fixture
-def ask(url: str, client: httpx.Client) -> Ask:
-    def post(**body: Any) -> dict[str, Any]:
-        answer = client.post(url, json=body)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    return post
 
 
 def test_kmeans(ask: Ask) -> None:

@@ -1,6 +1,5 @@
 """Densities over HTTP."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,25 +8,14 @@ import pytest
 from scipy.stats import gaussian_kde
 
 from services.stats import density_examples
+from tests.services.stats.asking import Ask
 
-Ask = Callable[..., dict[str, Any]]
 WAITING = density_examples.DENSITY["Old Faithful, by kernels"]["x"]
 
 
 @pytest.fixture
 def url(stats_url: str) -> str:
     return f"{stats_url}/v1/stats/density"
-
-
-@pytest.fixture
-def ask(url: str, client: httpx.Client) -> Ask:
-    def post(**body: Any) -> dict[str, Any]:
-        answer = client.post(url, json=body)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    return post
 
 
 @pytest.mark.parametrize("method", ["kde", "gmm"])

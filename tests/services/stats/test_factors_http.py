@@ -1,6 +1,5 @@
 """Factor analysis and Boltzmann machines over HTTP."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,24 +8,12 @@ import pytest
 
 from services.stats import factor_examples
 from tests.services.stats import lsat6
-
-Ask = Callable[..., dict[str, Any]]
+from tests.services.stats.asking import Ask
 
 
 @pytest.fixture
 def url(stats_url: str) -> str:
     return f"{stats_url}/v1/stats/factors"
-
-
-@pytest.fixture
-def ask(url: str, client: httpx.Client) -> Ask:
-    def post(**body: Any) -> dict[str, Any]:
-        answer = client.post(url, json=body)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    return post
 
 
 @pytest.fixture
