@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from services.speed.camera import Camera, Matrix
-from services.speed.epipolar import Points
+from services.speed.epipolar import Points, from_ahead
+from services.speed.order import percentiles
 from services.speed.patch import Patch
 from services.speed.rotation import SIDEWAYS_RAD, Motion, painted
 from services.speed.scene import Trouble
@@ -82,17 +83,16 @@ def road_steps(motion: Motion, camera: Camera, earlier_homography: Matrix, later
         _on_the_road(bearings[moves], camera, homography)
         for bearings, homography in ((motion.before, earlier_homography), (motion.after, later_homography))
     )
-    near = (now[:, 1] > NEAREST_M) & (now[:, 1] < FURTHEST_M) & (np.abs(now[:, 0]) < ASIDE_M)
-    return np.asarray(then[near, 1] - now[near, 1])
+    near = (now[1] > NEAREST_M) & (now[1] < FURTHEST_M) & (np.abs(now[0]) < ASIDE_M)
+    return np.asarray(then[1, near] - now[1, near])
 
 
 def _on_the_road(bearings: Points, camera: Camera, homography: Matrix) -> Points:
-    """(lateral, ahead) [tracks, 2]; 0 ahead for what lies above the horizon."""
-    centre = np.array([camera.cx_px, camera.cy_px])
-    pixels = np.column_stack([bearings * camera.focal_px + centre, np.ones(len(bearings))])
-    road = pixels @ np.linalg.inv(homography.astype(np.float64)).T
-    below = road[:, 2:] > 0
-    return np.asarray(np.where(below, road[:, :2] / np.where(below, road[:, 2:], 1.0), 0.0))
+    """(lateral, ahead) [2, tracks]; 0 ahead for what lies above the horizon."""
+    calibration = np.array([[camera.focal_px, 0, camera.cx_px], [0, camera.focal_px, camera.cy_px], [0, 0, 1]])
+    road = np.linalg.inv(homography.astype(np.float64)) @ calibration @ from_ahead(bearings)
+    below = road[2] > 0
+    return np.asarray(np.where(below, road[:2] / np.where(below, road[2], 1.0), 0.0))
 
 
 def _contradicted(speed_mps: float, by_tracks_mps: Points) -> float:
@@ -100,9 +100,9 @@ def _contradicted(speed_mps: float, by_tracks_mps: Points) -> float:
     them: the road patch, where it is plainly alike at the speed and not unmoved, outweighs them."""
     if len(by_tracks_mps) < MIN_STEPS:
         return 0.0
-    low, high = np.percentile(by_tracks_mps, (10, 90))
+    low, high = percentiles(by_tracks_mps, (10, 90))
     low, high = min(low * LEAST, low * MOST) - LEEWAY_MPS, max(high * LEAST, high * MOST) + LEEWAY_MPS
-    return float(max(low - speed_mps, speed_mps - high, 0.0))
+    return max(low - speed_mps, speed_mps - high, 0.0)
 
 
 def _doubt(value: float, whole: float, span: float, most: float) -> float:

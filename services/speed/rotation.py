@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from services.speed.camera import Camera, Matrix
 from services.speed.epipolar import Points, Pose, Tracks, five_points, pure_rotation, rotation_residual
+from services.speed.order import median
 from services.speed.tracks import Grey, corners, track
 
 MIN_TRACKS = 20
@@ -111,7 +112,7 @@ def painted(before: Points, after: Points, focal_px: float) -> NDArray[np.bool_]
     """Of a picture that moves, the tracks [tracks] that do not, far off the direction of travel: captions, dirt, the
     car's own bonnet. They would fit any motion that does not turn."""
     flow = np.linalg.norm(after - before, axis=1) * focal_px
-    if not len(flow) or np.median(flow) < MOVING_PX:
+    if not len(flow) or median(flow) < MOVING_PX:
         return np.zeros(len(flow), np.bool_)
     return np.asarray((flow < PAINTED_PX) & (np.linalg.norm(before, axis=1) > OFF_AHEAD))
 
@@ -137,7 +138,7 @@ def motion_of(seen: Sight, ahead: Points = AHEAD, standing: bool = False) -> Mot
         return UNKNOWN
     if standing and seen.static is not None:
         return _still(seen, seen.static)
-    if np.median(rotation_residual(turned, before, after)) * seen.focal_px < STILL_PX:
+    if median(rotation_residual(turned, before, after)) * seen.focal_px < STILL_PX:
         return _still(seen, turned)
     tracks = Tracks(before, after, seen.focal_px, ahead)
     rotation, travel = _best(tracks, seen.found, (turned, ahead))
@@ -171,4 +172,4 @@ def _sense(pose: Pose, before: Points, after: Points) -> float:
     turned = after @ rotation[:, :2].T + rotation[:, 2]
     turned = turned[:, :2] / turned[:, 2:]
     outward = travel[2] * turned - travel[:2]
-    return 1.0 if np.median(((turned - before) * outward).sum(1)) >= 0 else -1.0
+    return 1.0 if median(((turned - before) * outward).sum(1)) >= 0 else -1.0

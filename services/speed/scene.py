@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.speed.order import grey_percentiles
+
 Grey = NDArray[np.uint8]
 
 STRIDE = 4
@@ -74,8 +76,8 @@ class Watch:
 
     def look(self, grey: Grey, time_s: float) -> Look:
         """`grey` uint8 [height, width], of one size throughout."""
-        low, high = np.percentile(grey[::STRIDE, ::STRIDE], SPAN)
-        dark = bool(high < DARK_LEVEL or high - low < DARK_SPAN)
+        low, high = grey_percentiles(grey[::STRIDE, ::STRIDE], SPAN)
+        dark = high < DARK_LEVEL or high - low < DARK_SPAN
         thumb = _thumbnail(grey)
         found = Look(dark=dark)
         if self._last is not None and self._thumb is not None:
