@@ -139,9 +139,10 @@ class Estimator:
         """A video to be measured frame by frame as it comes in."""
         return Measuring(self.model, camera)
 
-    def measure(self, frames: Iterable[Frame], camera: Camera) -> Generator[Measurement]:
+    def measure(self, frames: Iterable[Frame], camera: Camera, most: int = 0) -> Generator[Measurement]:
         """One measurement a frame, in order; the first frame's is NaN. With several threads up to 2 `threads` and DELAY
-        frames are taken before the first is answered for.
+        frames are taken before the first is answered for. `most` says how many frames there are or may be, where that
+        is known: threads would have nothing to do on a single pair.
 
         Frames of another resolution than the camera's have the camera scaled to theirs. Raises ValueError where a
         frame is not uint8 [height, width], changes its size or does not come later than the one before; what `frames`
@@ -150,7 +151,7 @@ class Estimator:
         """
         measuring = self.begin(camera)
         with self._share() as threads:
-            if threads == 1:
+            if threads == 1 or most == 2:
                 yield from (measuring.push(frame) for frame in frames)
             else:
                 stages = measuring.take, measuring.look, measuring.aim, measuring.ask, measuring.conclude

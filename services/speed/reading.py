@@ -1,7 +1,7 @@
 """From an upload to a track of speeds: decode, measure, smooth, frame by frame; decoding runs ahead on a thread."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,8 @@ from shared.kalman import Array
 
 FRAMES_AHEAD = 4
 """Frames that are decoded before they are measured: enough to hide an uneven decoder, few enough to hold in memory."""
+FEW = 3
+"""So few frames are decoded where they are measured: a thread would cost more than it hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,17 @@ class Reader:
     def images(self, model: Measurer, files: Files, times: Sequence[float]) -> Reading:
         images = open_images(files, times, self.limits)
         camera, assumed = self.view.camera(images.width, images.height)
-        return self._read(model, images.frames(self.check), camera, assumed)
+        return self._read(model, images.frames(self.check), camera, assumed, len(times))
 
     def _read(
-        self, model: Measurer, frames: Iterator[Frame], camera: Camera, warnings: list[str], expected: int = 0
+        self, model: Measurer, frames: Iterator[Frame], camera: Camera, warnings: list[str], expected: int
     ) -> Reading:
+        """`expected` frames, 0 where their number is not known."""
         rows, troubles, attitudes = [], [], []
         measure = model.estimator.measure
-        with ahead(frames, FRAMES_AHEAD) as decoded, closing(measure(decoded, camera)) as measurements:
+        few = 0 < expected <= FEW
+        decoding = nullcontext(frames) if few else ahead(frames, FRAMES_AHEAD)
+        with decoding as decoded, closing(measure(decoded, camera, most=expected)) as measurements:
             for measured in measurements:
                 self.check()
                 rows.append((measured.time_s, measured.speed_mps, measured.sd_mps))

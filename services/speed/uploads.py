@@ -1,4 +1,4 @@
-"""Request bodies on their way to disk; nothing of them outlives the request."""
+"""Request bodies on their way to disk, small ones in memory; nothing of them outlives the request."""
 
 import asyncio
 import errno
@@ -53,7 +53,8 @@ class InMemory:
 
 @dataclass(slots=True)
 class Upload:
-    """A body in one file without a name: the system frees it with its last descriptor, even after a crash.
+    """A body in one file without a name, on disk or in memory: the system frees it with its last descriptor, even after
+    a crash.
 
     Whoever computes takes it over by `taken()`; until then `discard()` closes it. Both may happen at once on two
     threads, since a client may hang up while its computation starts.
@@ -128,7 +129,8 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 class Writer:
-    """Gathers what comes and writes it a mebibyte at a time on a thread: a slow disk holds nobody else up."""
+    """Gathers what comes. A body below a mebibyte stays in memory, which needs no thread; of a larger one a mebibyte at
+    a time is written to disk on a thread: a slow disk holds nobody else up."""
 
     def __init__(self, upload: Upload) -> None:
         self.upload = upload
@@ -141,11 +143,17 @@ class Writer:
 
     async def _flush(self) -> None:
         data, self._buffer = self._buffer, bytearray()
+        if not self.upload.size:
+            self.upload.file.close()
+            self.upload.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self.upload.size += len(data)
         await asyncio.to_thread(_write, self.upload.file, data)
 
     async def finish(self) -> Upload:
-        await self._flush()
+        if self.upload.size:
+            await self._flush()
+        else:
+            self.upload.size = self.upload.file.write(self._buffer)
         return self.upload
 
 
@@ -168,7 +176,7 @@ def full_disk_is_overload() -> Iterator[None]:
 
 @contextmanager
 def writing() -> Iterator[Writer]:
-    upload = Upload(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+    upload = Upload(FileIO(os.memfd_create("upload"), "r+"))
     try:
         yield Writer(upload)
     finally:

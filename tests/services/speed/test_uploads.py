@@ -1,5 +1,6 @@
 """Bodies on their way to disk, as they come over the wire and cut anywhere."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from io import FileIO
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.speed.forms import receive_form
-from services.speed.uploads import Upload, receive_raw
+from services.speed.uploads import WRITE_BYTES, Upload, receive_raw
 from shared.errors import ClientGone, Malformed, Overloaded, TooLarge, Unprocessable, VernierError
 
 BOUNDARY = "frontier"
@@ -134,5 +135,14 @@ async def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tempfile, "TemporaryFile", on_full_disk)
     with pytest.raises(Overloaded, match="no room"):
-        async with receive_raw(request([b"x" * 10], "video/mp4")):
+        async with receive_raw(request([b"x" * WRITE_BYTES], "video/mp4")):
             pass
+
+
+@pytest.mark.parametrize(("size", "of_disk"), [(10, False), (WRITE_BYTES - 1, False), (WRITE_BYTES, True)])
+async def test_small_bodies_stay_in_memory(size: int, of_disk: bool) -> None:
+    body = bytes(size)
+    async with receive_raw(request([body[:7], body[7:]], "video/mp4")) as upload:
+        assert upload.size == size
+        assert os.pread(upload.file.fileno(), size + 1, 0) == body
+        assert ("memfd:" not in os.readlink(upload.path)) == of_disk
