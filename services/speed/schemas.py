@@ -121,7 +121,7 @@ class SpeedResponse(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "model": {"name": "speed", "version": "1.1.0", "provider": "CPUExecutionProvider"},
+                    "model": {"name": "speed", "version": "1.2.0", "provider": "CPUExecutionProvider"},
                     "fps": 20.0,
                     "frames": 3,
                     "smoothing": "kalman",

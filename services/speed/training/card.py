@@ -21,6 +21,7 @@ from services.speed.training.notes import rewrite
 from services.speed.training.pipeline import LICENCES, Outcome
 from services.speed.training.recipe import Recipe
 from services.speed.training.search import Found, draw
+from services.speed.views import GIVEN_SD
 
 COLUMNS = ("clip", "frames", "raw", "causal", "RTS", "bias", "1 sd", "2 sd", "causal 1 sd", "2 sd", "worst 5 s", "fps")
 
@@ -62,7 +63,8 @@ def _numbers(outcome: Outcome) -> dict[str, object]:
         rendered_skips=" and ".join(map(str, RENDERED_SKIPS)), window=WINDOW_S, examples=outcome.examples,
         training=outcome.seconds["training"], whole=outcome.seconds["whole run"],
         threads=torch.get_num_threads(), processes=outcome.processes,
-        how="the errors of the cross-drive models" if outcome.stretch else "the held-out errors",
+        given=GIVEN_SD,
+        how="the errors of the cross-drive models as answers state them" if outcome.stretch else "the held-out errors",
         stretch=outcome.temperature[0], tilt_stretch=outcome.temperature[1],
         epochs=outcome.recipe.epochs, **asdict(outcome.recipe),
         **{f"held_{key}": value for key, value in {"pitch_r2": nan, "roll_r2": nan, **outcome.held_out}.items()},

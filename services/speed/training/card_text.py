@@ -21,9 +21,10 @@ answers with the tilt of the road against the plane that was assumed (`tilt_rad`
 ## Error
 
 Mean squared error in (m/s)^2 against the frame's own truth: raw, causal (Kalman) and after the fixed-interval smoother
-(RTS) of the service; bias of the raw speeds in m/s; shares of errors within one and two of the stated standard
-deviations, raw and causal (68 % and 95 % for a calibrated normal); the {window:g} s in which the causal track errs most
-(root mean square, m/s); frames per second of processor time, decoding aside, on the training machine.
+(RTS) of the service; bias of the raw speeds in m/s; shares of errors within one and two standard deviations, raw and
+causal, as an answer for a known camera states them: with {given:.1%} of the speed for what is not known of its height
+(68 % and 95 % for a calibrated normal); the {window:g} s in which the causal track errs most (root mean square, m/s);
+frames per second of processor time, decoding aside, on the training machine.
 
 {scores}
 
@@ -42,7 +43,7 @@ Errors per pair of neighbouring frames, before any smoothing, on drives that wer
 
 ## Calibration and search
 
-Standard deviations are those of the mixture times {stretch:.3f}, set by
+The graph's standard deviations are those of the mixture times {stretch:.3f}, set by
 {how}: the geometric mean of what puts 68 % within one and 95 % within two.
 Drives differ in what they would ask for; the shares in the tables show by how much. Those of the tilts are multiplied
 by {tilt_stretch:.3f}, set by the held-out errors.

@@ -1,10 +1,12 @@
 """Several nets as one: the mean and the variance of the mixture of what they say."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from services.speed.training.fusion import PlaneNet, together
 from services.speed.training.network import Reading, Volume
 
 
@@ -14,25 +16,22 @@ class Ensemble(nn.Module):
 
     temperature: Tensor
 
-    def __init__(self, members: Sequence[nn.Module], temperature: Sequence[float] = (1.0, 1.0)) -> None:
+    def __init__(self, members: Sequence[PlaneNet], temperature: Sequence[float] = (1.0, 1.0)) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.register_buffer("temperature", torch.tensor(temperature))
 
     def forward(self, volume: Volume) -> Reading:
-        said: list[Reading] = [member(volume) for member in self.members]
-        steps = torch.stack([(each.metres - volume.peak) / volume.step for each in said])
-        mean, log_sd = mixture(steps, torch.stack([each.log_sd for each in said]))
-        tilt, tilt_log_sd = mixture(
-            torch.stack([each.tilt for each in said]), torch.stack([each.tilt_log_sd for each in said])
-        )
+        said = together([cast(PlaneNet, each) for each in self.members], volume)
+        mean, log_sd = mixture((said.metres - volume.peak) / volume.step, said.log_sd)
+        tilt, tilt_log_sd = mixture(said.tilt, said.tilt_log_sd)
         warmth = self.temperature.log()
         return Reading(
             metres=volume.peak + volume.step * mean,
             log_sd=log_sd + warmth[0],
             tilt=tilt,
             tilt_log_sd=tilt_log_sd + warmth[1],
-            strayed=torch.stack([each.strayed for each in said]).mean(0),
+            strayed=said.strayed.mean(0),
         )
 
 

@@ -12,6 +12,7 @@ belong to the road (cars, verges, shadows) lose their say. What is learnt is how
 width of the priors, the weights' law and the standard deviation; scale and place are geometry.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -44,6 +45,16 @@ TILT_SD = (0.6, 0.8)
 """Of the priors of pitch and roll, in TILT_UNIT."""
 OPEN_SD = 4.0
 """Of the prior, in TILT_UNIT, under which the tilts are answered: wide, so that they can be averaged over pairs."""
+MINORS = torch.tensor(
+    [
+        3 * ((column + down) % 3) + (row + across) % 3
+        for down, across in ((1, 1), (2, 2), (1, 2), (2, 1))
+        for row in range(3)
+        for column in range(3)
+    ]
+)
+"""Where the factors of the adjugate of a symmetric 3 x 3 matrix stand among its nine numbers: nine each of the first
+factor and the second, and of the product that is taken off."""
 CURVATURE = 1e-4
 """Least weight in all that a pair is given, so that a pair without texture has an answer too: its start."""
 
@@ -55,13 +66,41 @@ def places() -> tuple[Tensor, Tensor]:
     return ahead.repeat_interleave(LANES), lateral.repeat(BANDS)
 
 
+class Start(NamedTuple):
+    """Where the nets begin: the mean curve `overall` [N, FINE_STEPS], its `summit` [N] in steps from the middle, and
+    `seen` [N * cells, 6, FINE_STEPS], what the convolutions of all nets are given."""
+
+    overall: Tensor
+    summit: Tensor
+    seen: Tensor
+
+
 class Cells(NamedTuple):
     """What the cells say: displacement `moved` in steps from the peak, its `weight`, and the `fit` of the plane there,
-    [N, cells] each."""
+    [nets, N, cells] each."""
 
     moved: Tensor
     weight: Tensor
     fit: Tensor
+
+
+class Law(NamedTuple):
+    """What several nets have learnt in numbers, [nets, 1, 1] each: `sharpness`, the `windows` of the rounds, `reject`
+    and `floor`; and the inverse variances `rigid` [nets, 1, 2] of their priors."""
+
+    sharpness: Tensor
+    windows: tuple[Tensor, ...]
+    reject: Tensor
+    floor: Tensor
+    rigid: Tensor
+
+    @classmethod
+    def of(cls, nets: Sequence["PlaneNet"]) -> "Law":
+        def each(name: str) -> Tensor:
+            return torch.stack([getattr(net, name).exp() for net in nets]).reshape(len(nets), 1, -1)
+
+        windows = each("log_window").chunk(len(WINDOWS), dim=2)
+        return cls(each("log_sharpness"), windows, each("log_reject"), each("log_floor"), each("log_prior").pow(-2))
 
 
 class PlaneNet(nn.Module):
@@ -89,63 +128,78 @@ class PlaneNet(nn.Module):
         self.log_prior = nn.Parameter(torch.tensor(TILT_SD).log())
 
     def forward(self, volume: Volume) -> Reading:
-        overall = volume.curves.mean(1)
-        start = summit(overall)
-        learnt, quality = self._read(volume, overall, start)
-        scores = learnt + self.log_sharpness.exp() * volume.curves
-        reach = volume.peak / volume.step + start
-        pitched = self.basis[0] + TILT_UNIT * (volume.step * reach)[:, None]
-        basis = reach[:, None, None] * torch.stack([pitched, self.basis[1].expand_as(pitched)], dim=1)
-        cells, metres, variance = self._fit(scores, quality, basis, start)
-        told = self._tell(volume, overall, quality, cells, variance)
-        free, free_variance = plane(cells.weight, cells.moved, basis, torch.full((2,), OPEN_SD**-2))
-        return Reading(
-            metres=volume.peak + volume.step * metres,
-            log_sd=(0.5 * variance.log() + 1 + told[:, 0]).clamp(*LOG_SD),
-            tilt=free[:, 1:],
-            tilt_log_sd=(0.5 * free_variance[:, 1:].log() + 1 + told[:, 1:]).clamp(*LOG_SD),
-            strayed=(learnt**2).mean((1, 2)) + (quality**2).mean(1),
-        )
+        return Reading(*(each[0] for each in together([self], volume)))
 
-    def _read(self, volume: Volume, overall: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    def read(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """The learnt part of the cells' scores [N, cells, FINE_STEPS], and the log of their weight [N, cells]."""
-        curves = volume.curves
-        band = curves.reshape(-1, BANDS, LANES, FINE_STEPS).mean(2, keepdim=True)
-        band = band.expand(-1, -1, LANES, -1).reshape(curves.shape)
-        near = torch.exp(-((self.steps - start[:, None]) ** 2) / 32)
-        beside = (overall[:, None], (volume.contrast - 2)[..., None], volume.step.log()[:, None, None], near[:, None])
-        x = torch.stack([curves, band, *(each.expand_as(curves) for each in beside)], dim=2)
-        x = self.along(x.flatten(0, 1))
-        learnt = self.logit(x).reshape(curves.shape)
-        quality = self.quality(torch.cat([x.mean(2), x.amax(2)], dim=1)).reshape(curves.shape[:2])
-        return learnt, quality
+        x = self.along(seen)
+        learnt: Tensor = self.logit(x)
+        quality: Tensor = self.quality(torch.cat([x.mean(2), x.amax(2)], dim=1))
+        return learnt.reshape(-1, CELLS, FINE_STEPS), quality.reshape(-1, CELLS)
 
-    def _fit(self, scores: Tensor, quality: Tensor, basis: Tensor, start: Tensor) -> tuple[Cells, Tensor, Tensor]:
-        """The cells, the displacement [N] of the plane in steps from the peak, and the variance of that [N]."""
-        fit = start[:, None].expand(-1, CELLS)
-        rigid = self.log_prior.mul(-2).exp()
-        windows = self.log_window.exp()
-        for turn in range(len(WINDOWS)):
-            share = torch.softmax(scores - 0.5 * ((self.steps - fit[..., None]) / windows[turn]) ** 2, dim=2)
-            moved = (share * self.steps).sum(2)
-            spread = (share * (self.steps - moved[..., None]) ** 2).sum(2) + self.log_floor.exp()
-            weight = quality.exp() / spread
-            if turn:
-                weight = weight / (1 + (moved - fit) ** 2 / (spread * self.log_reject.mul(2).exp()))
-            found, variance = plane(weight, moved, basis, rigid)
-            fit = found[:, :1] + (found[:, 1:, None] * basis).sum(1)
-        return Cells(moved, weight, fit), found[:, 0], variance[:, 0]
 
-    def _tell(self, volume: Volume, overall: Tensor, quality: Tensor, cells: Cells, variance: Tensor) -> Tensor:
-        """What is added to the logs of the three standard deviations [N, 3]."""
-        total = cells.weight.sum(1)
-        astray = (cells.weight * (cells.moved - cells.fit) ** 2).sum(1) / total
-        facts = (
-            variance.log(), (astray + 1e-3).log(), total.log() - 3, overall.amax(1), volume.peak - 1,
-            volume.step.log() + 3, quality.mean(1),
-        )  # fmt: skip
-        told: Tensor = self.doubt(torch.stack(facts, dim=1))
-        return told
+def together(nets: Sequence[PlaneNet], volume: Volume) -> Reading:
+    """What each of the nets says: Readings [nets, N, ...]. Worked out side by side, so that a graph of several has few
+    operations more than that of one: they are small, and each costs by itself."""
+    start = _start(volume, nets[0].steps)
+    learnt, quality = (torch.stack(each) for each in zip(*(net.read(start.seen) for net in nets), strict=True))
+    law, steps = Law.of(nets), nets[0].steps
+    scores = learnt + law.sharpness[..., None] * volume.curves
+    reach = volume.peak / volume.step + start.summit
+    pitched = nets[0].basis[0] + TILT_UNIT * (volume.step * reach)[:, None]
+    basis = reach[:, None, None] * torch.stack([pitched, nets[0].basis[1].expand_as(pitched)], dim=1)
+    cells, metres, variance = _fit(law, steps, scores, quality, basis, start.summit)
+    told = _tell(nets, volume, start.overall, quality, cells, variance)
+    free, free_variance = plane(cells.weight, cells.moved, basis, basis.new_full((2,), OPEN_SD**-2))
+    return Reading(
+        metres=volume.peak + volume.step * metres,
+        log_sd=(0.5 * variance.log() + 1 + told[..., 0]).clamp(*LOG_SD),
+        tilt=free[..., 1:],
+        tilt_log_sd=(0.5 * free_variance[..., 1:].log() + 1 + told[..., 1:]).clamp(*LOG_SD),
+        strayed=(learnt**2).mean((2, 3)) + (quality**2).mean(2),
+    )
+
+
+def _start(volume: Volume, steps: Tensor) -> Start:
+    curves = volume.curves
+    overall = curves.mean(1)
+    top = summit(overall)
+    band = curves.reshape(-1, BANDS, LANES, FINE_STEPS).mean(2, keepdim=True)
+    band = band.expand(-1, -1, LANES, -1).reshape(curves.shape)
+    near = torch.exp(-((steps - top[:, None]) ** 2) / 32)
+    beside = (overall[:, None], (volume.contrast - 2)[..., None], volume.step.log()[:, None, None], near[:, None])
+    seen = torch.stack([curves, band, *(each.expand_as(curves) for each in beside)], dim=2)
+    return Start(overall, top, seen.flatten(0, 1))
+
+
+def _fit(
+    law: Law, steps: Tensor, scores: Tensor, quality: Tensor, basis: Tensor, start: Tensor
+) -> tuple[Cells, Tensor, Tensor]:
+    """The cells, the displacement [nets, N] of the plane in steps from the peak, and the variance of that [nets, N]."""
+    fit = start[:, None].expand(-1, CELLS)
+    trust = quality.exp()
+    for turn, window in enumerate(law.windows):
+        share = torch.softmax(scores - 0.5 * ((steps - fit[..., None]) / window[..., None]) ** 2, dim=-1)
+        moved = (share * steps).sum(-1)
+        spread = (share * (steps - moved[..., None]) ** 2).sum(-1) + law.floor
+        weight = trust / spread
+        if turn:
+            weight = weight / (1 + (moved - fit) ** 2 / (spread * law.reject**2))
+        found, variance = plane(weight, moved, basis, law.rigid)
+        fit = found[..., :1] + (found[..., 1:, None] * basis).sum(-2)
+    return Cells(moved, weight, fit), found[..., 0], variance[..., 0]
+
+
+def _tell(
+    nets: Sequence[PlaneNet], volume: Volume, overall: Tensor, quality: Tensor, cells: Cells, variance: Tensor
+) -> Tensor:
+    """What is added to the logs of the three standard deviations [nets, N, 3]."""
+    total = cells.weight.sum(-1)
+    astray = (cells.weight * (cells.moved - cells.fit) ** 2).sum(-1) / total
+    shared = (overall.amax(1), volume.peak - 1, volume.step.log() + 3)
+    own = (variance.log(), (astray + 1e-3).log(), total.log() - 3)
+    facts = torch.stack([*own, *(each.expand_as(total) for each in shared), quality.mean(-1)], dim=-1)
+    return torch.stack([net.doubt(each) for net, each in zip(nets, facts.unbind(), strict=True)])
 
 
 def _silent(layer: Layer) -> Layer:
@@ -156,15 +210,15 @@ def _silent(layer: Layer) -> Layer:
 
 
 def plane(weight: Tensor, moved: Tensor, basis: Tensor, rigid: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted least squares of `moved` [N, cells] on 1 and `basis` [N, 2, cells], by Cramer's rule; `rigid` [2] are
-    the inverse variances of the priors of the last two. Returns the three unknowns and their variances, [N, 3] each."""
-    one, two = basis[:, 0], basis[:, 1]
-    a = weight.sum(1) + CURVATURE
-    b, c = (weight * one).sum(1), (weight * two).sum(1)
-    d, e, f = (weight * one**2).sum(1) + rigid[0], (weight * one * two).sum(1), (weight * two**2).sum(1) + rigid[1]
-    x, y, z = ((weight * moved * each).sum(1) for each in (torch.ones_like(one), one, two))
-    rows = ((d * f - e * e, c * e - b * f, b * e - c * d), (a * f - c * c, b * c - a * e), (a * d - b * b,))
-    (aa, ab, ac), (bb, bc), (cc,) = rows
-    whole = a * aa + b * ab + c * ac
-    found = torch.stack([aa * x + ab * y + ac * z, ab * x + bb * y + bc * z, ac * x + bc * y + cc * z], dim=1)
-    return found / whole[:, None], (torch.stack([aa, bb, cc], dim=1) / whole[:, None]).clamp_min(1e-8)
+    """Weighted least squares of `moved` [..., N, cells] on 1 and `basis` [N, 2, cells], by Cramer's rule; `rigid`
+    [..., 2] are the inverse variances of the priors of the last two. Returns the three unknowns and their variances,
+    [..., N, 3] each."""
+    design = torch.cat([torch.ones_like(basis[:, :1]), basis], dim=1)
+    weighted = design * weight[..., None, :]
+    stiffness = torch.cat([torch.full_like(rigid[..., :1], CURVATURE), rigid], dim=-1)
+    normal = weighted @ design.transpose(1, 2) + stiffness[..., None, :] * torch.eye(3, device=rigid.device)
+    one, two, three, four = normal.flatten(-2).index_select(-1, MINORS.to(rigid.device)).chunk(4, dim=-1)
+    adjugate = one * two - three * four
+    whole = (normal[..., 0, :] * adjugate[..., :3]).sum(-1, keepdim=True)
+    found = (torch.unflatten(adjugate, -1, (3, 3)) @ (weighted @ moved[..., None]))[..., 0]
+    return found / whole, (adjugate[..., ::4] / whole).clamp_min(1e-8)

@@ -16,12 +16,12 @@ from torch.nn import functional
 from services.speed.training.rounding import round_decimals
 
 NEAR_M, FAR_M, HALF_WIDTH_M = 6.0, 18.0, 3.0
-ROWS, COLUMNS = 64, 64
+ROWS, COLUMNS = 64, 32
 BANDS, LANES = 8, 4
 COARSE_M = (-0.6, 8.0)
 COARSE_STEPS = 48
-COARSE_STRIDE = (2, 4)
-"""The coarse search looks at every second row and fourth column. Its steps grow with the displacement, as the metres do
+COARSE_STRIDE = (2, 2)
+"""The coarse search looks at every second row and column. Its steps grow with the displacement, as the metres do
 that one pixel of the nearest row spans: they are even in 1 / (NEAR_M + displacement)."""
 FINE_STEPS = 21
 FINE_FLOOR_M, FINE_SHARE = 0.06, 0.15
@@ -68,12 +68,13 @@ class GroundCorrelation(nn.Module):
         self, previous: Tensor, current: Tensor, previous_homography: Tensor, current_homography: Tensor
     ) -> Volume:
         earlier, later = previous.float().unsqueeze(1), current.float().unsqueeze(1)
-        reference = sample(later, current_homography @ self.grid)
-        rough = self._correlate(reference, earlier, previous_homography, self.coarse, COARSE_STRIDE)[0].mean(1)
+        reference = sample(later, unit(later, current_homography) @ self.grid)
+        before = unit(earlier, previous_homography)
+        rough = self._correlate(reference, earlier, before, self.coarse, COARSE_STRIDE)[0].mean(1)
         peak = self.coarse[0][rough.argmax(1)]
         half = FINE_FLOOR_M + FINE_SHARE * peak.abs()
         shifts = peak[:, None] + half[:, None] * self.fine
-        curves, contrast = self._correlate(reference, earlier, previous_homography, shifts, (1, 1))
+        curves, contrast = self._correlate(reference, earlier, before, shifts, (1, 1))
         return Volume(curves, contrast, peak, half * (2 / (FINE_STEPS - 1)))
 
     def _correlate(
@@ -98,13 +99,18 @@ class GroundCorrelation(nn.Module):
         return curves, own.log().flatten(1) / 2
 
 
-def sample(image: Tensor, pixels: Tensor) -> Tensor:
-    """Bilinear values [N, P] of `image` [N, 1, H, W] at homogeneous `pixels` [N, 3, P]; beyond its edge, the edge."""
+def unit(image: Tensor, pixels: Tensor) -> Tensor:
+    """Homogeneous `pixels` [N, 3, P] of `image` [N, 1, H, W], or the homographies to them, in units of half the image:
+    its outermost pixels have their middles at -1 and 1."""
+    across, down, depth = pixels.chunk(3, dim=1)
     height, width = image.shape[-2], image.shape[-1]
-    depth = pixels[:, 2].clamp_min(0.1)
-    across = pixels[:, 0] / depth * (2 / (width - 1)) - 1
-    down = pixels[:, 1] / depth * (2 / (height - 1)) - 1
-    where = torch.stack([across, down], dim=-1).unsqueeze(1)
+    return torch.cat([across * (2 / (width - 1)) - depth, down * (2 / (height - 1)) - depth, depth], dim=1)
+
+
+def sample(image: Tensor, places: Tensor) -> Tensor:
+    """Bilinear values [N, P] of `image` [N, 1, H, W] at homogeneous `places` [N, 3, P] as `unit` has them; beyond its
+    edge, the edge."""
+    where = (places[:, :2] / places[:, 2:].clamp_min(0.1)).transpose(1, 2).unsqueeze(1)
     return functional.grid_sample(image, where, padding_mode="border", align_corners=True)[:, 0, 0]
 
 

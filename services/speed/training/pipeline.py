@@ -1,5 +1,6 @@
 """From clips to an exported model: fit, calibrate, export, score."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from services.speed.training.data import Clip
 from services.speed.training.ensemble import Ensemble
-from services.speed.training.evaluate import Score, evaluate, scored
+from services.speed.training.evaluate import Course, Score, evaluate, scored
 from services.speed.training.examples import Examples
 from services.speed.training.export import export
 from services.speed.training.folds import Fold
@@ -25,6 +27,8 @@ LICENCES = {True: "CC BY-NC-SA 3.0", False: "Apache-2.0"}
 Effects = dict[str, dict[str, dict[str, float]]]
 SHARES = ((0.6827, 1.0), (0.9545, 2.0))
 """Of a normal's values within so many standard deviations."""
+BOUNDS = 0.2, 5.0
+"""By what standard deviations are multiplied at least and at most."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,12 @@ def cross(
         return [], worth, 1.0
     unseen = {drive: [clip for clip in clips if clip.drive != drive] for drive in nets}
     first = {drive: _scores(run, net, drive, name, unseen[drive]) for drive, net in nets.items()}
-    off = {drive: np.concatenate([each.course.off for each in scores]) for drive, scores in first.items()}
     scores: list[Score] = []
     for drive in nets:
-        warmth = stretch(np.concatenate([each for other, each in off.items() if other != drive]))
+        others = [score.course for other, found in first.items() if other != drive for score in found]
+        warmth = answered(others)
         scores += [stretched(clip, score, warmth) for clip, score in zip(unseen[drive], first[drive], strict=True)]
-    return scores, worth, stretch(np.concatenate(list(off.values())))
+    return scores, worth, answered([score.course for found in first.values() for score in found])
 
 
 def stretched(clip: Clip, score: Score, factor: float) -> Score:
@@ -133,6 +137,19 @@ def calibrate(net: Ensemble, held_out: Examples, stretched: float | None = None)
     tilt = (reading.tilt - held_out.tilt) / reading.tilt_log_sd.exp()
     net.temperature[0] *= stretched or stretch(off.numpy())
     net.temperature[1] *= stretch(tilt.numpy())
+
+
+def answered(courses: Sequence[Course]) -> float:
+    """By what the standard deviations of these courses must be multiplied so that those that answers state are a
+    normal's in the sense of `stretch`; within BOUNDS."""
+
+    def short(log: float) -> float:
+        return math.log(stretch(np.concatenate([each.off(math.exp(log)) for each in courses])))
+
+    low, high = map(math.log, BOUNDS)
+    if short(low) < 0 or short(high) > 0:
+        return BOUNDS[int(short(high) > 0)]
+    return math.exp(brentq(short, low, high, xtol=1e-4))
 
 
 def stretch(off: NDArray[np.floating[Any]]) -> float:

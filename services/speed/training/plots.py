@@ -66,7 +66,7 @@ def calibration(file: Path, scores: Sequence[Score]) -> None:
     with figure(file, 1, 1, (4, 3.4)) as (axis,):
         axis.plot(wide, normal, "k--", label="normal")
         for score in scores:
-            off = np.abs(score.course.off)
+            off = np.abs(score.course.off())
             axis.plot(wide, [(off < each).mean() for each in wide], label=score.clip)
         axis.set(xlabel="standard deviations", ylabel="share of errors within", ylim=(0, 1.02))
         axis.legend(loc="lower right")

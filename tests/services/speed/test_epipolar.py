@@ -55,7 +55,9 @@ def further(draw: np.random.Generator) -> float:
     """How far the optimum near by lies from where refining ends, radians, in a scene of 0.5 to 3 m."""
     x, y, aside = *draw.uniform(-0.03, 0.03, 2), draw.uniform(-0.05, 0.05)
     metres = draw.uniform(0.5, 3.0)
-    before, after, rotation = scene([x, y, 0.0], [aside * metres, 0.0, metres], seed=int(draw.integers(99)), noise_px=0.2)
+    before, after, rotation = scene(
+        [x, y, 0.0], [aside * metres, 0.0, metres], seed=int(draw.integers(99)), noise_px=0.2
+    )
     tracks = Tracks(before, after, 360.0, AHEAD)
     found = tracks.refined((rotation, AHEAD))
 

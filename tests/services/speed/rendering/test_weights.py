@@ -13,7 +13,7 @@ from services.speed.rendering.chance import random_clip
 from shared.onnx import OnnxModel
 from tests.services.speed.drives import DRIVES, ROOT, needs_drives
 
-FOLDER = ROOT / "services" / "speed" / "models" / "speed-rendered" / "1.0.0"
+FOLDER = ROOT / "services" / "speed" / "models" / "speed-rendered" / "1.1.0"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from services.speed.training.ensemble import Ensemble, mixture
 from services.speed.training.examples import Examples
-from services.speed.training.fusion import CELLS, PlaneNet, places, plane
+from services.speed.training.fusion import CELLS, PlaneNet, places, plane, together
 from services.speed.training.network import BANDS, FINE_STEPS, LANES, TILT_UNIT, Volume
 
 
@@ -86,6 +86,20 @@ def test_the_net_reads_every_place_by_the_same_law(volumes: Examples) -> None:
     one, other = net(volumes.volume), net(flipped)
     assert one.metres.detach() == pytest.approx(other.metres.detach().numpy(), abs=1e-4)
     assert one.tilt[:, 1].detach() == pytest.approx(-other.tilt[:, 1].detach().numpy(), abs=1e-2)
+
+
+def test_nets_side_by_side_say_what_each_says_alone(volumes: Examples) -> None:
+    nets = [PlaneNet().eval() for _ in range(3)]
+    with torch.no_grad():
+        for seed, net in enumerate(nets):
+            draw = torch.Generator().manual_seed(seed)
+            for weight in net.parameters():
+                weight.add_(0.1 * torch.randn(weight.shape, generator=draw))
+        said = together(nets, volumes.volume)
+        for turn, net in enumerate(nets):
+            for name, alone in net(volumes.volume)._asdict().items():
+                assert getattr(said, name)[turn] == pytest.approx(alone.numpy(), rel=1e-4, abs=1e-4)
+    assert (said.metres[0] - said.metres[1]).abs().max() > 1e-3
 
 
 def test_a_mixture_has_the_members_mean_and_the_whole_variance() -> None:

@@ -17,6 +17,7 @@ from services.speed.training.network import (
     camera_height,
     sample,
     summit,
+    unit,
 )
 
 
@@ -47,7 +48,7 @@ def test_the_height_of_the_camera_is_read_off_its_homography(height: float) -> N
 def test_sampling_is_bilinear_and_stops_at_the_edge() -> None:
     image = torch.arange(12.0).reshape(1, 1, 3, 4)
     pixels = torch.tensor([[[1.0, 1.5, -5.0, 9.0, 4.0], [1.0, 0.5, -5.0, 9.0, 2.0], [1.0, 1.0, 1.0, 1.0, 2.0]]])
-    assert sample(image, pixels)[0].tolist() == pytest.approx([5.0, 3.5, 0.0, 11.0, 6.0])
+    assert sample(image, unit(image, pixels))[0].tolist() == pytest.approx([5.0, 3.5, 0.0, 11.0, 6.0])
 
 
 @pytest.mark.parametrize("shift", [-6.3, 0.0, 4.4])
