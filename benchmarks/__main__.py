@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.checks import WrongAnswer
 from benchmarks.measure import Row, Rule
-from benchmarks.parts import calls, hotpath, kalman, once, overload, peers, start, streams, trend, vectors
+from benchmarks.parts import calls, hotpath, kalman, once, overload, peers, start, streams, transcript, trend, vectors
 from benchmarks.plot import plot
 from benchmarks.proc import end_descendants
 from benchmarks.servers import ROOT
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[Path, Rule], Iterator[Row]]] = {
     "once": once.rows,
     "calls": calls.rows,
     "vectors": vectors.rows,
+    "transcript": transcript.rows,
     "streams": streams.rows,
     "trend": trend.rows,
     "peers": peers.rows,

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -46,7 +47,7 @@ def peak_bytes(pid: int) -> int:
     raise ValueError(f"/proc/{pid}/status says no VmHWM")
 
 
-def end(popen: subprocess.Popen[bytes], patience_s: float = 30.0) -> None:
+def end(popen: subprocess.Popen[Any], patience_s: float = 30.0) -> None:
     """SIGTERM, and SIGKILL for what is left of it and its children after `patience_s`."""
     family = descendants(popen.pid)
     popen.terminate()

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import convnet
 from benchmarks.checks import WrongAnswer
-from benchmarks.parts import peers
+from benchmarks.parts import peers, transcript
 from benchmarks.parts.peers import Figure, goals, row
 from benchmarks.peers import catalog
 from benchmarks.peers.catalog import PEERS, Ask
@@ -19,7 +19,7 @@ from benchmarks.servers import ROOT
 from tests.benchmarks.load.test_outcome import NOTHING
 
 
-@pytest.mark.parametrize("name", [*(each.name for each in PEERS), "profile"])
+@pytest.mark.parametrize("name", [*(each.name for each in PEERS), transcript.PEER, "profile"])
 def test_every_package_of_an_environment_is_pinned(name: str) -> None:
     lines = requirements(name).read_text().split()
     assert lines
