@@ -135,6 +135,11 @@ class Estimator:
         self._under_way = 0
         self._lock = threading.Lock()
 
+    @property
+    def spare(self) -> bool:
+        """Whether a video that begins now has more than one thread."""
+        return self.threads // (self._under_way + 1) > 1
+
     def begin(self, camera: Camera) -> "Measuring":
         """A video to be measured frame by frame as it comes in."""
         return Measuring(self.model, camera)

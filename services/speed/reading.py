@@ -22,7 +22,8 @@ from shared.kalman import Array
 FRAMES_AHEAD = 4
 """Frames that are decoded before they are measured: enough to hide an uneven decoder, few enough to hold in memory."""
 FEW = 3
-"""So few frames are decoded where they are measured: a thread would cost more than it hides."""
+"""So few frames are decoded where they are measured, as is a video while others take all threads: one more would cost
+more than it hides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ class Reader:
         """`expected` frames, 0 where their number is not known."""
         rows, troubles, attitudes = [], [], []
         measure = model.estimator.measure
-        few = 0 < expected <= FEW
-        decoding = nullcontext(frames) if few else ahead(frames, FRAMES_AHEAD)
+        in_turn = 0 < expected <= FEW or not model.estimator.spare
+        decoding = nullcontext(frames) if in_turn else ahead(frames, FRAMES_AHEAD)
         with decoding as decoded, closing(measure(decoded, camera, most=expected)) as measurements:
             for measured in measurements:
                 self.check()

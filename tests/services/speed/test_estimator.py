@@ -166,6 +166,17 @@ def test_memory_does_not_grow_with_the_video(estimator: Estimator) -> None:
     assert peak < (MAX_HELD + 20) * 188 * 620
 
 
+def test_threads_are_spare_until_others_are_under_way(estimator: Estimator) -> None:
+    shared, frames = Estimator(estimator.model, 2), drive([8.0, 8.0, 8.0])
+    assert shared.spare
+    first = shared.measure(frames, CAMERA)
+    next(first)
+    assert not shared.spare
+    first.close()
+    assert shared.spare
+    assert not Estimator(estimator.model, 1).spare
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_pushing_frames_is_the_same_as_measuring_them_side_by_side(estimator: Estimator, threads: int) -> None:
     """To the last digit, whatever finishes first."""
