@@ -82,11 +82,11 @@ def videos_and_images(folder: Path) -> Iterator[Call]:
     count = len(pictures)
     headers = {"Content-Type": "video/mp4", **ANEW}
     check = expected.speeds(count)
-    yield Call("frames", "frames of a video", count, "/v1/speed/video?camera=kitti", headers, clip, check, 0.9)
+    yield Call("frames", "frames of a video", count, "/v1/speed/video?camera=kitti", headers, clip, check, 0.95)
     form = folder / "images.form"
     form.write_bytes(multipart(pictures))
     path = f"/v1/speed/frames?camera=kitti&fps={FPS:g}"
-    yield Call("images", "frames sent as JPEG", count, path, {**FORM, **ANEW}, form, check, 0.9)
+    yield Call("images", "frames sent as JPEG", count, path, {**FORM, **ANEW}, form, check, 0.95)
 
 
 def rendered(folder: Path) -> tuple[Path, list[bytes]]:

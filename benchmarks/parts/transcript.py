@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from benchmarks import expected
-from benchmarks.checks import WrongAnswer
+from benchmarks.checks import Check, WrongAnswer
 from benchmarks.inputs import ANEW, JSON, sentence
 from benchmarks.measure import Goal, Row, Rule, paired, spread
 from benchmarks.peers.environments import NotInstalled, python, versions
@@ -39,7 +39,9 @@ def rows(folder: Path, rule: Rule) -> Iterator[Row]:
             text = stack.enter_context(service("services.text"))
             front = stack.enter_context(gateway([text]))
             peer = stack.enter_context(loop(folder, texts))
-            found = paired(lambda: embedded(front, texts), lambda: asked(peer), rule)
+            asking = [texts[start : start + A_REQUEST] for start in range(0, len(texts), A_REQUEST)]
+            check = expected.embeddings(*asking)
+            found = paired(lambda: embedded(front, asking, check), lambda: asked(peer), rule)
     except (NotInstalled, BrokenPipeError, ValueError) as error:
         yield Row(PART, what, float("nan"), "ratio", title, missing=f"not run: {error}"[:300])
         return
@@ -58,17 +60,17 @@ def statements() -> tuple[list[str], str]:
     return [sentence(draw, length, length) for length in lengths], "statements, drawn"
 
 
-def embedded(front: Server, texts: Sequence[str]) -> float:
+def embedded(front: Server, asking: Sequence[Sequence[str]], check: Check) -> float:
     """Statements a second, one request at a time; nothing keeps their vectors."""
     answers, began = [], time.perf_counter()
-    for start in range(0, len(texts), A_REQUEST):
-        content = {"input": texts[start : start + A_REQUEST], "encoding_format": "base64"}
-        request = urllib.request.Request(f"{front.url}/v1/embeddings", orjson.dumps(content), {**JSON, **ANEW})
+    for texts in asking:
+        content = orjson.dumps({"input": texts, "encoding_format": "base64"})
+        request = urllib.request.Request(f"{front.url}/v1/embeddings", content, {**JSON, **ANEW})
         with urllib.request.urlopen(request, timeout=120) as response:
             answers.append(response.read())
-    rate = len(texts) / (time.perf_counter() - began)
-    for start, answer in zip(range(0, len(texts), A_REQUEST), answers, strict=True):
-        expected.embeddings(texts[start : start + A_REQUEST])(0, answer)
+    rate = sum(map(len, asking)) / (time.perf_counter() - began)
+    for turn, answer in enumerate(answers):
+        check(turn, answer)
     return rate
 
 
