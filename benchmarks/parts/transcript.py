@@ -8,7 +8,6 @@ import csv
 import os
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from benchmarks import expected
 from benchmarks.checks import Check, WrongAnswer
 from benchmarks.inputs import ANEW, JSON, sentence
 from benchmarks.measure import Goal, Row, Rule, paired, spread
+from benchmarks.parts.vectors import posted
 from benchmarks.peers.environments import NotInstalled, python, versions
 from benchmarks.proc import end
 from benchmarks.servers import ROOT, Server, gateway, service
@@ -65,9 +65,7 @@ def embedded(front: Server, asking: Sequence[Sequence[str]], check: Check) -> fl
     answers, began = [], time.perf_counter()
     for texts in asking:
         content = orjson.dumps({"input": texts, "encoding_format": "base64"})
-        request = urllib.request.Request(f"{front.url}/v1/embeddings", content, {**JSON, **ANEW})
-        with urllib.request.urlopen(request, timeout=120) as response:
-            answers.append(response.read())
+        answers.append(posted(front, content, {**JSON, **ANEW}))
     rate = sum(map(len, asking)) / (time.perf_counter() - began)
     for turn, answer in enumerate(answers):
         check(turn, answer)

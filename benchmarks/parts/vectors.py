@@ -3,7 +3,7 @@
 import re
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -96,8 +96,8 @@ def model_s(text: Server) -> float:
     return float(found[1]) if found else 0.0
 
 
-def posted(text: Server, body: bytes) -> bytes:
-    request = urllib.request.Request(f"{text.url}/v1/embeddings", body, JSON)
+def posted(server: Server, body: bytes, headers: Mapping[str, str] = JSON) -> bytes:
+    request = urllib.request.Request(f"{server.url}/v1/embeddings", body, dict(headers))
     with urllib.request.urlopen(request, timeout=120) as response:
         answer: bytes = response.read()
     return answer

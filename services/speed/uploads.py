@@ -145,7 +145,8 @@ class Writer:
         data, self._buffer = self._buffer, bytearray()
         if not self.upload.size:
             self.upload.file.close()
-            self.upload.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+            with full_disk_is_overload():
+                self.upload.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self.upload.size += len(data)
         await asyncio.to_thread(_write, self.upload.file, data)
 
@@ -153,7 +154,8 @@ class Writer:
         if self.upload.size:
             await self._flush()
         else:
-            self.upload.size = self.upload.file.write(self._buffer)
+            self.upload.size = len(self._buffer)
+            _write(self.upload.file, self._buffer)
         return self.upload
 
 

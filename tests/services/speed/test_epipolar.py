@@ -48,7 +48,7 @@ def test_where_refining_ends_a_general_optimiser_finds_nothing_better() -> None:
     One scene in fifty has a better minimum within a hundredth of a radian, as robust losses have them."""
     draw = np.random.default_rng(5)
     beside = [further(draw) for _ in range(60)]
-    assert np.mean(np.array(beside) < 1e-4) > 0.9
+    assert np.mean(np.array(beside) < 1e-4) > 0.95
 
 
 def further(draw: np.random.Generator) -> float:
@@ -72,7 +72,9 @@ def further(draw: np.random.Generator) -> float:
 
     best = least_squares(residual, np.zeros(5), xtol=1e-12, ftol=1e-12, gtol=1e-12, x_scale="jac").x
     assert tracks.cost(found) < tracks.cost((rotation, AHEAD))
-    return float(np.abs(best).max())
+    beside = float(np.abs(best).max())
+    assert beside > 1e-4 or tracks.cost(found) < tracks.cost(pose(best)) + 1e-3
+    return beside
 
 
 def test_the_cost_counts_distances_and_the_direction() -> None:
