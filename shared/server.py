@@ -8,7 +8,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from types import FrameType
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import structlog
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.server import HANDLED_SIGNALS
 
 from shared import logs, tracing
 from shared.app import App
@@ -61,6 +62,16 @@ class Server(uvicorn.Server):
             return
         self.app.state.health.drain()
         asyncio.get_running_loop().call_soon_threadsafe(self._drain, sig)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn's gives the signals back at the end, so that one more of them would end with its number a process
+        that has done all its work."""
+        for sig in HANDLED_SIGNALS:
+            signal.signal(sig, self.handle_exit)
+        yield
+        for sig in HANDLED_SIGNALS:
+            signal.signal(sig, signal.SIG_IGN)
 
     def _drain(self, sig: int) -> None:
         log.info("draining", signal=signal.Signals(sig).name, delay_s=self.settings.drain_delay_s)

@@ -36,6 +36,15 @@ def test_a_signal_drains_and_ends_with_0(sign: signal.Signals) -> None:
         assert echo.popen.wait(30) == 0
 
 
+def test_signals_that_come_once_all_is_done_change_nothing() -> None:
+    with running("tests.shared.echo") as echo:
+        echo.popen.send_signal(signal.SIGTERM)
+        echo.await_line("drained")
+        while echo.popen.poll() is None:
+            echo.popen.send_signal(signal.SIGTERM)
+        assert echo.popen.returncode == 0
+
+
 def test_without_delay_what_is_in_flight_is_finished() -> None:
     with running("tests.shared.echo") as echo, httpx.Client(timeout=60) as client, ThreadPoolExecutor(1) as pool:
         url = echo.address
