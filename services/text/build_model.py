@@ -103,7 +103,7 @@ def build_folder(folder: Path, source: Source, precision: Precision) -> None:
 
 def _onnx_bytes(source: Source, precision: Precision, tokenizer: Path) -> bytes:
     # These are needed only here: a complete folder is recognised without them.
-    from services.text import graph, rowwise
+    from services.text import eightbit, graph
     from services.text.calibration import SENTENCES
     from services.text.tokenizer import Tokenizer
 
@@ -111,7 +111,7 @@ def _onnx_bytes(source: Source, precision: Precision, tokenizer: Path) -> bytes:
         model = graph.build(graph.GraphWriter(source.tensors, source.shape))
     else:
         tokens = Tokenizer(tokenizer, source.max_tokens).encode(SENTENCES)
-        model = rowwise.build(source.tensors, source.shape, [each.ids for each in tokens])
+        model = eightbit.build(source.tensors, source.shape, [each.ids for each in tokens])
     serialized: bytes = model.SerializeToString(deterministic=True)
     return serialized
 

@@ -65,7 +65,7 @@ EXTRAS = {"text": ("text-umap", "text-word2vec")}
 def test_a_group_names_what_its_folder_imports(group: str) -> None:
     folder = ROOT / group if group == "gateway" else ROOT / "services" / group
     # training has its group; what writes graphs has `text-build`
-    modules = imported(folder, "training", "graph.py", "rowwise.py")
+    modules = imported(folder, "training", "graph.py", "eightbit.py")
     assert lacking(modules, set().union(*map(names, (group, *EXTRAS.get(group, ()))))) == []
 
 

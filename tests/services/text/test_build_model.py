@@ -29,7 +29,7 @@ def test_builds_a_described_folder_in_each_precision(wheel: Path, tmp_path: Path
         assert "Apache-2.0" in (folder / "CARD.md").read_text()
     assert sorted(path.name for path in (tmp_path / model.MODEL_NAME).iterdir()) == [
         "2-fp32-53aa5117",
-        "2-int8-53aa5117",
+        "3-int8-53aa5117",
     ]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from services.text.embedder import Embedder, Vectors
+from services.text.model import Precision
 from tests.services.text.reference import Reference
 
 TEXTS = [
@@ -21,9 +22,12 @@ TEXTS = [
 ]
 
 
-def test_opset_inputs_and_output_are_as_documented(model_folder: Path) -> None:
-    model = onnx.load(model_folder / "model.onnx")
-    assert [(each.domain, each.version) for each in model.opset_import] == [("", 18)]
+@pytest.mark.parametrize(("precision", "domains"), [("float32", {"": 18}), ("int8", {"": 18, "com.microsoft": 1})])
+def test_opset_inputs_and_output_are_as_documented(
+    folders: dict[Precision, Path], precision: Precision, domains: dict[str, int]
+) -> None:
+    model = onnx.load(folders[precision] / "model.onnx")
+    assert {each.domain: each.version for each in model.opset_import} == domains
     assert [each.name for each in model.graph.input] == ["input_ids", "attention_mask"]
     assert [each.name for each in model.graph.output] == ["embedding", "norm"]
 
