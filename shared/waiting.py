@@ -8,8 +8,9 @@ from shared.errors import DeadlinePassed
 
 T = TypeVar("T")
 
-PATIENCE_S = 0.003
-"""Answers that come sooner are not watched over: a task that looks for the client's hang-up costs as much again."""
+PATIENCE_S = 0.02
+"""Answers that come sooner are not watched over: a task that looks for the client's hang-up costs a twentieth of what a
+sentence does."""
 
 
 async def while_wanted(future: "asyncio.Future[T]", context: RequestContext | None) -> T:

@@ -37,7 +37,7 @@ class TextSettings(ModelSettings):
     millisecond, which is what a very short text takes to compute. The gateway keeps whole answers of any length."""
     tokens_per_run: int = Field(default=256, ge=256)
     """Padded tokens that go through the sentence model at once, at most: bounds its memory, about 40 KB a token, and
-    how long a text waits for the run before it, about 31 ms. More makes a CPU no faster."""
+    how long a text waits for the run before it, about 12 ms. More makes a CPU no faster."""
     max_queue_tokens: int = Field(default=600_000, ge=256)
     """Tokens that may wait for the sentence model, of all requests; more are answered 503 with Retry-After."""
     batch_delay_s: float = Field(default=0.0, ge=0, le=1)
