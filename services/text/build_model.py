@@ -25,8 +25,9 @@ from services.text.weights import Source
 
 ARITHMETIC = {
     "float32": "float32, written as ONNX from the published safetensors file without changing a weight.",
-    "int8": """8 bits: activations are quantised a token, weights a column, with SmoothQuant (alpha 0.7) calibrated on
-sentences written for that. A text's vector does not depend on the texts beside it.""",
+    "int8": """8 bits: weights are quantised a column; what attention and GELU give, a token; what a normalisation
+gives, with constant scales and SmoothQuant (alpha 0.75) calibrated on sentences written for that. A text's vector does
+not depend on the texts beside it.""",
 }
 CARD = """# {name} {version}
 

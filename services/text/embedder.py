@@ -84,9 +84,11 @@ class Embedder:
         )
 
     def prepare(self, texts: Sequence[str], *, left: bool = False) -> Batch:
-        """Tokens of the texts, cut at the end or, `left`, at the beginning; what is said twice is computed once, so
-        that it has one vector."""
-        tokens = self.tokenizer.encode(texts, left=left)
+        """Tokens of the texts, cut at the end or, `left`, at the beginning."""
+        return self.batch(self.tokenizer.encode(texts, left=left))
+
+    def batch(self, tokens: list[Tokens]) -> Batch:
+        """What is said twice is computed once, so that it has one vector."""
         distinct = sorted({tuple(each.ids) for each in tokens}, key=len, reverse=True)
         position = {ids: index for index, ids in enumerate(distinct)}
         return Batch(tokens, [list(ids) for ids in distinct], [position[tuple(each.ids)] for each in tokens])

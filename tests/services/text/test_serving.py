@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from services.text.embedder import Embedder, Vectors
-from services.text.serving import INLINE_CHARACTERS, TextEmbedding
+from services.text.serving import INLINE_CHARACTERS, PART_CHARACTERS, TextEmbedding
 from services.text.settings import TextSettings
 from shared.errors import Malformed, Overloaded, TooLarge, Unprocessable
 from shared.inference.types import of_texts
@@ -73,6 +73,19 @@ async def busy(served: TextEmbedding, watched: Watched) -> AsyncIterator[None]:
     finally:
         watched.open.set()
         await first
+
+
+async def test_many_texts_are_made_into_tokens_in_parts_and_what_is_said_twice_is_run_once(
+    watched: Watched, exact: Embedder, texts: list[str]
+) -> None:
+    many = texts * 10
+    assert sum(map(len, many)) > 2 * PART_CHARACTERS
+    async with serving(watched, threads=3) as served:
+        facts, vectors = await served.embed(many)
+    whole = exact.tokenizer.encode(many)
+    assert (facts.tokens, facts.truncated) == ([len(each.ids) for each in whole], [False] * len(many))
+    assert sorted(row for run in watched.ran for row in run) == sorted(each.ids for each in whole[: len(texts)])
+    near(vectors, exact.embed(many))
 
 
 async def test_texts_of_several_requests_share_runs_and_keep_their_vectors(
