@@ -81,6 +81,14 @@ def await_ready(url: str, popen: subprocess.Popen[bytes], patience_s: float = PA
     raise TimeoutError(f"{url} did not answer within {patience_s} s")
 
 
+def sent(url: str, body: bytes, headers: Mapping[str, str], method: str = "POST") -> bytes:
+    """The answer to one request."""
+    request = urllib.request.Request(url, body, dict(headers), method=method)
+    with urllib.request.urlopen(request, timeout=120) as response:
+        answer: bytes = response.read()
+    return answer
+
+
 def service(module: str, cores: Sequence[int] = CORES, **env: str) -> AbstractContextManager[Server]:
     """`python -m module` of Vernier on a free port."""
     port, name = free_port(), module.rpartition(".")[2]

@@ -3,7 +3,6 @@ and the memory of both; and what it costs an addition to be on the disk before i
 
 import io
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,20 +13,21 @@ import orjson
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.ipc  # type: ignore[import-untyped]
 
-from benchmarks.checks import WrongAnswer
+from benchmarks.expected import near
 from benchmarks.inputs import ANEW, JSON
 from benchmarks.load import Load, write_bodies
 from benchmarks.measure import Goal, Row, Rule, paired, repeated, spread
 from benchmarks.proc import peak_bytes
-from benchmarks.servers import Server, gateway, redis, run_load, service
+from benchmarks.servers import Server, gateway, redis, run_load, sent, service
+from services.stats.tables import ARROW
 from services.stats.trend import mann_kendall
 
 PART = "tables"
 ROWS, COLUMNS = 1_000_000, 10
 SERIES, POINTS = 100_000, 100
 TIMES_OF_QR, TRANSPORT = 2.0, 0.5
-ARROW = {"Content-Type": "application/vnd.apache.arrow.stream", "Accept": "application/vnd.apache.arrow.stream"}
 WRITERS, VALUES = 16, 100
+TOLERANCE = 1e-9
 
 
 def rows(folder: Path, rule: Rule) -> Iterator[Row]:
@@ -47,7 +47,7 @@ def regression(rule: Rule) -> Iterator[Row]:
     def by_qr() -> float:
         began = time.perf_counter()
         q, r = np.linalg.qr(design)
-        agree(np.linalg.solve(r, q.T @ y), known)
+        near("QR", np.linalg.solve(r, q.T @ y), known, TOLERANCE)
         return time.perf_counter() - began
 
     with ExitStack() as stack:
@@ -55,8 +55,8 @@ def regression(rule: Rule) -> Iterator[Row]:
         idle = peak_bytes(stats.pid)
 
         def ours() -> float:
-            took, answer = posted(front, "/v1/stats/regression?y=y", body, {**ARROW, "Accept": "application/json"})
-            agree(orjson.loads(answer)["coef"], known)
+            took, answer = posted(front, "/v1/stats/regression?y=y", body, "application/json")
+            near("coefficients", orjson.loads(answer)["coef"], known, TOLERANCE)
             return took
 
         found = paired(ours, by_qr, rule)
@@ -87,7 +87,7 @@ def trends(rule: Rule) -> Iterator[Row]:
         def ours() -> float:
             took, answer = posted(front, "/v1/stats/trend", body, ARROW)
             found = pa.ipc.open_stream(answer).read_all()["slope"].to_numpy()
-            agree(found[:100], slopes)
+            near("slopes", found[:100], slopes, TOLERANCE)
             return took
 
         found = paired(ours, compute, rule)
@@ -122,11 +122,7 @@ def acknowledged(folder: Path, rule: Rule) -> Row:
 
 def additions(stats: Server, folder: Path, rule: Rule) -> list[float]:
     address = f"{stats.url}/v1/stats/aggregates/all"
-    request = urllib.request.Request(
-        address, orjson.dumps({"kind": ["count", "mean"], "columns": ["x"]}), JSON, method="PUT"
-    )
-    with urllib.request.urlopen(request, timeout=60):
-        pass
+    sent(address, orjson.dumps({"kind": ["count", "mean"], "columns": ["x"]}), JSON, "PUT")
     bodies = write_bodies(folder / "additions.bodies", [orjson.dumps({"values": list(range(VALUES))})])
     load = Load(f"{address}/values", "POST", JSON, bodies, connections=WRITERS, seconds=rule.seconds, warmup_s=0.5)
     rates, _ = repeated(lambda: run_load(load).best_rate, rule)
@@ -139,12 +135,10 @@ def served(stack: ExitStack) -> tuple[Server, Server]:
     return stack.enter_context(gateway([stats])), stats
 
 
-def posted(front: Server, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[float, bytes]:
+def posted(front: Server, path: str, body: bytes, accept: str) -> tuple[float, bytes]:
     """Seconds from sent to answered, and the answer; nothing is kept."""
-    request = urllib.request.Request(front.url + path, body, {**headers, **ANEW})
     began = time.perf_counter()
-    with urllib.request.urlopen(request, timeout=120) as response:
-        answer: bytes = response.read()
+    answer = sent(front.url + path, body, {"Content-Type": ARROW, "Accept": accept, **ANEW})
     return time.perf_counter() - began, answer
 
 
@@ -153,8 +147,3 @@ def arrow(columns: Mapping[str, Any]) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
-
-
-def agree(found: Any, wanted: Any) -> None:
-    if not np.allclose(found, wanted, rtol=1e-9, atol=1e-9):
-        raise WrongAnswer(f"{str(found)[:200]}, not {str(wanted)[:200]}")

@@ -16,7 +16,7 @@ from benchmarks.inputs import JSON, sentence
 from benchmarks.library import text_model
 from benchmarks.measure import Goal, Row, Rule, paired, repeated, spread
 from benchmarks.proc import peak_bytes
-from benchmarks.servers import CORES, Server, service
+from benchmarks.servers import CORES, Server, sent, service
 
 PART = "vectors"
 MANY, LONGEST = 512, 64
@@ -97,7 +97,4 @@ def model_s(text: Server) -> float:
 
 
 def posted(server: Server, body: bytes, headers: Mapping[str, str] = JSON) -> bytes:
-    request = urllib.request.Request(f"{server.url}/v1/embeddings", body, dict(headers))
-    with urllib.request.urlopen(request, timeout=120) as response:
-        answer: bytes = response.read()
-    return answer
+    return sent(f"{server.url}/v1/embeddings", body, headers)

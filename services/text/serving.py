@@ -198,8 +198,11 @@ class TextEmbedding:
         if characters <= INLINE_CHARACTERS:
             return self.embedder.prepare(texts, left=left)
         self.batcher.check(min(sum(map(self._fewest_tokens, texts)), self._settings.max_queue_tokens))
+        count = min(len(texts), self._workers.threads, 1 + characters // PART_CHARACTERS)
+        if count == 1:
+            return await self._workers.run(self.embedder.prepare, texts, left=left)
         encode = partial(self.embedder.tokenizer.encode, left=left)
-        length = -(-len(texts) // min(self._workers.threads, 1 + characters // PART_CHARACTERS))
+        length = -(-len(texts) // count)
         parts = (texts[start : start + length] for start in range(0, len(texts), length))
         tokens = await asyncio.gather(*(self._workers.run(encode, part) for part in parts))
         return await self._workers.run(self.embedder.batch, [each for part in tokens for each in part])
